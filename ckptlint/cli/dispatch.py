@@ -1,0 +1,105 @@
+"""From the words on the command line to one verb.
+
+    ckptlint src/ --fix            the verb may be left out: check
+    ckptlint inspect model.pth     a verb wins over a folder of its name (write ./inspect for the folder)
+
+A verb is the module `ckptlint.cli.<verb>`; one that is named here and not there yet is refused with exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, Protocol, cast
+
+from ckptlint.failure import Failure
+
+VERBS = {
+    "check": "find mistakes in training code, and mend them (the verb may be left out)",
+    "rule": "explain a rule",
+    "inspect": "list what is in a checkpoint file",
+    "verify": "compare a checkpoint with a model, and really load it",
+    "repair": "write a mended copy of a checkpoint",
+    "diff": "compare two checkpoints",
+    "why": "explain an error that loading a checkpoint gave",
+    "server": "speak to an editor (LSP)",
+    "clean": "remove the cache",
+}
+
+_BROKEN_PIPE = 141  # what a shell reports for a program that died of SIGPIPE
+_INTERRUPTED = 130  # the same for SIGINT
+
+
+class Verb(Protocol):
+    """What a module `ckptlint.cli.<verb>` holds."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Say what the verb takes."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; the exit code."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with an error of one line and without guessing at shortened flags."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the run with exit code 2."""
+        raise Failure(f"{message} (see `{self.prog} --help`)")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; the exit code. Nothing but a bug comes out as an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name or a source line may not fit the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _run_verb(argv)
+        sys.stdout.flush()
+    except Failure as failure:
+        print(f"ckptlint: error: {failure}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ckptlint: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:  # `ckptlint src | head`: point stdout elsewhere, or Python complains at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return code
+
+
+def _run_verb(argv: Sequence[str]) -> int:
+    if argv and argv[0] in ("help", "--help", "-h"):
+        if len(argv) == 1:
+            print(_overview())
+            return 0
+        argv = [*argv[1:], "--help"] if argv[0] == "help" else [*argv[1:], argv[0]]
+    name, rest = (argv[0], argv[1:]) if argv and argv[0] in VERBS else ("check", argv)
+    if importlib.util.find_spec(f"ckptlint.cli.{name}") is None:
+        raise Failure(f"`ckptlint {name}` is not built yet in this version")
+    verb = cast(Verb, importlib.import_module(f"ckptlint.cli.{name}"))
+    parser = Parser(
+        prog=f"ckptlint {name}",
+        description=verb.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verb.add_arguments(parser)
+    try:
+        args = parser.parse_intermixed_args(rest)  # `ckptlint src --fix tests`
+    except SystemExit as exit_:  # --help
+        return int(exit_.code or 0)
+    return verb.run(args)
+
+
+def _overview() -> str:
+    lines = ["Usage: ckptlint [VERB] ...", "", "Verbs:"]
+    lines += [f"  {name:<8} {what}" for name, what in VERBS.items()]
+    lines += ["", "`ckptlint VERB --help` lists the flags of a verb; `ckptlint --version` prints the version."]
+    return "\n".join(lines)
