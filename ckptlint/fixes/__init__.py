@@ -1,0 +1,1 @@
+"""From a planned change to text edits, and from text edits to files."""
