@@ -25,7 +25,7 @@ import msgspec
 from ckptlint.findings import Applicability, Finding
 from ckptlint.fixes.interrupts import interrupts_held
 from ckptlint.fixes.plan import Plan, paths_of, plan
-from ckptlint.source import SourceFile, encode
+from ckptlint.source import SourceFile, UnreadableSource, encode
 
 
 class WriteReport(msgspec.Struct, frozen=True):
@@ -119,15 +119,14 @@ def _stage(path: str, text: str, root: Path, original: SourceFile) -> _Staged:
     if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(target, os.W_OK):
         raise _UnwritableError(f"{path} is read-only")
     try:
-        content = encode(text, original)
-    except UnicodeEncodeError as error:
-        lacking = f"{error.encoding}, which has no {error.object[error.start]!r}"
-        raise _UnwritableError(f"{path} is written in {lacking}") from None
+        old, content = encode(original, original.text), encode(original, text)
+    except UnreadableSource as error:
+        raise _UnwritableError(f"{path} cannot be written: {error.reason}") from None
     try:
         temporary = _write_beside(target, content, status)
     except OSError as error:
         raise _UnwritableError(_why_not(path, target, error)) from None
-    return _Staged(path, target, temporary, original.raw)
+    return _Staged(path, target, temporary, old)
 
 
 def _write_beside(target: Path, content: bytes, status: os.stat_result) -> Path:
