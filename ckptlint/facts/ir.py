@@ -271,9 +271,10 @@ class Return(Node, frozen=True):
 
 
 class Raise(Node, frozen=True):
-    """`raise exception` (None: re-raise)."""
+    """`raise exception from cause` (exception None: re-raise)."""
 
     exception: Expr | None
+    cause: Expr | None = None
 
 
 class Assert(Node, frozen=True):

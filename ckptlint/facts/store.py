@@ -1,0 +1,173 @@
+"""The pictures of a project's files, made when they are asked for and kept.
+
+Nothing is read when the store is made; a file is read when its text, its units or its skeleton is wanted, and a
+function is parsed when that function is wanted. What cannot be read raises UnreadableSource, every time it is asked
+for, and is noted once in `unreadable`. A unit of which only some statements cannot be read is given without them, and
+they are noted too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ckptlint.facts import ir
+from ckptlint.facts.units import Cut, UnitHeader, UnitText, cut_with_skeleton, text_of_function
+from ckptlint.findings import Position, Span
+from ckptlint.source import SourceFile, UnreadableSource, decode
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from ckptlint.facts.extract.unit import Lowered, Parsed
+
+# A source file beyond this is data; reading it would take minutes.
+MAX_FILE_BYTES = 4_000_000
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """Something that could not be read, by file and unit."""
+
+    relative: str
+    unit: int
+    error: UnreadableSource
+
+
+class FactStore:
+    """The pictures of the files of one project."""
+
+    def __init__(self, root: Path, files: Sequence[str]) -> None:
+        self.root = root
+        self.files = frozenset(files)
+        self.unreadable: list[Unreadable] = []
+        self._noted: set[tuple[str, int, int]] = set()
+        self._data: dict[str, bytes | UnreadableSource] = {}
+        self._sources: dict[str, SourceFile | UnreadableSource] = {}
+        self._cuts: dict[str, Cut] = {}
+        self._units: dict[tuple[str, int], ir.Unit | UnreadableSource] = {}
+        self._last_parsed: tuple[tuple[str, int], Parsed, UnitText, Lowered] | None = None
+
+    def data(self, relative: str) -> bytes:
+        """The bytes of a file, for searches in the text; raises UnreadableSource."""
+        data = self._data.get(relative)
+        if data is None:
+            data = self._data[relative] = self._read(relative)
+        if isinstance(data, UnreadableSource):
+            raise data.with_traceback(None)
+        return data
+
+    def source(self, relative: str) -> SourceFile:
+        """The text of a file; raises UnreadableSource."""
+        source = self._sources.get(relative)
+        if source is None:
+            source = self._sources[relative] = self._decode(relative)
+        if isinstance(source, UnreadableSource):
+            raise source.with_traceback(None)
+        return source
+
+    def headers(self, relative: str) -> tuple[UnitHeader, ...]:
+        """The units of a file; raises UnreadableSource."""
+        return self._cut(relative).headers
+
+    def skeleton(self, relative: str) -> ir.Module:
+        """Unit 0; raises UnreadableSource."""
+        lowered = self._unit(relative, 0)
+        assert isinstance(lowered, ir.Module)
+        return lowered
+
+    def function(self, relative: str, unit: int) -> ir.FunctionDef:
+        """A unit from 1 on; raises UnreadableSource."""
+        lowered = self._unit(relative, unit)
+        assert isinstance(lowered, ir.FunctionDef)
+        return lowered
+
+    def nodes(self, relative: str, unit: int) -> Mapping[int, cst.CSTNode]:
+        """The libcst node behind each id of a unit; raises UnreadableSource.
+
+        Ids of a tuple index (`x[a, b]`) and of the subscript share the subscript's node.
+        """
+        return dict(enumerate(self._lowered(relative, unit)[2].nodes))
+
+    def spans(self, relative: str, unit: int, ids: Iterable[int]) -> dict[int, Span]:
+        """Where nodes are in the file; raises UnreadableSource."""
+        from ckptlint.facts.extract.places import spans
+
+        parsed, text, lowered = self._lowered(relative, unit)
+        return spans(parsed, text, lowered, list(ids), self.headers(relative))
+
+    def statement_span(self, relative: str, unit: int, node: int) -> Span:
+        """The simple statement that holds a node, or the header of the compound statement; raises UnreadableSource."""
+        from ckptlint.facts.extract.places import statement_span
+
+        parsed, text, lowered = self._lowered(relative, unit)
+        return statement_span(parsed, text, lowered, node, self.headers(relative))
+
+    def _read(self, relative: str) -> bytes | UnreadableSource:
+        path = self.root / relative
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            return self._note(relative, 0, UnreadableSource(f"the file cannot be read: {why}"))
+        if len(data) > MAX_FILE_BYTES:
+            error = UnreadableSource(f"the file is bigger than {MAX_FILE_BYTES // 1_000_000} MB, so it was not read")
+            return self._note(relative, 0, error)
+        return data
+
+    def _decode(self, relative: str) -> SourceFile | UnreadableSource:
+        try:
+            return decode(relative, self.data(relative))
+        except UnreadableSource as error:
+            return self._note(relative, 0, error)
+
+    def _cut(self, relative: str) -> Cut:
+        cut = self._cuts.get(relative)
+        if cut is None:
+            cut = self._cuts[relative] = cut_with_skeleton(self.source(relative).text)
+        return cut
+
+    def _unit_text(self, relative: str, unit: int) -> UnitText:
+        cut = self._cut(relative)
+        if unit == 0:
+            return cut.skeleton
+        return text_of_function(self.source(relative).text, cut.headers[unit])
+
+    def _unit(self, relative: str, unit: int) -> ir.Unit:
+        key = (relative, unit)
+        known = self._units.get(key)
+        if known is None:
+            try:
+                known = self._lowered(relative, unit)[2].unit
+            except UnreadableSource as error:
+                known = self._note(relative, unit, error)
+            self._units[key] = known
+        if isinstance(known, UnreadableSource):
+            raise known.with_traceback(None)
+        return known
+
+    def _lowered(self, relative: str, unit: int) -> tuple[Parsed, UnitText, Lowered]:
+        """The tree behind a unit; the last one is kept, for spans are often asked for several at a time."""
+        from ckptlint.facts.extract.unit import lower_function, lower_skeleton, parse_unit
+
+        key = (relative, unit)
+        if self._last_parsed is not None and self._last_parsed[0] == key:
+            return self._last_parsed[1:]
+        text = self._unit_text(relative, unit)
+        parsed = parse_unit(text)
+        headers = self.headers(relative)
+        lowered = lower_function(parsed.tree, headers[unit]) if unit else lower_skeleton(parsed.tree, headers)
+        for error in parsed.unreadable:
+            self._note(relative, unit, error)
+        self._last_parsed = (key, parsed, text, lowered)
+        return parsed, text, lowered
+
+    def _note(self, relative: str, unit: int, error: UnreadableSource) -> UnreadableSource:
+        key = (relative, unit, error.row)
+        if key not in self._noted:
+            self._noted.add(key)
+            self.unreadable.append(Unreadable(relative, unit, error))
+        return error
