@@ -14,9 +14,12 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from ckptlint.failure import Failure
+
+if TYPE_CHECKING:
+    from ckptlint.engine import Analyzer
 
 VERBS = {
     "check": "find mistakes in training code, and mend them (the verb may be left out)",
@@ -54,13 +57,16 @@ class Parser(argparse.ArgumentParser):
         raise Failure(f"{message} (see `{self.prog} --help`)")
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run one command line; the exit code. Nothing but a bug comes out as an exception."""
+def run(argv: Sequence[str], analyzer: Analyzer | None = None) -> int:
+    """Run one command line; the exit code. Nothing but a bug comes out as an exception.
+
+    `analyzer`: the rules and the analysis to use instead of ckptlint's own.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a file name or a source line may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _run_verb(argv)
+        code = _run_verb(argv, analyzer)
         sys.stdout.flush()
     except Failure as failure:
         print(f"ckptlint: error: {failure}", file=sys.stderr)
@@ -74,7 +80,7 @@ def run(argv: Sequence[str]) -> int:
     return code
 
 
-def _run_verb(argv: Sequence[str]) -> int:
+def _run_verb(argv: Sequence[str], analyzer: Analyzer | None) -> int:
     if argv and argv[0] in ("help", "--help", "-h"):
         if len(argv) == 1:
             print(_overview())
@@ -91,6 +97,7 @@ def _run_verb(argv: Sequence[str]) -> int:
         allow_abbrev=False,
     )
     verb.add_arguments(parser)
+    parser.set_defaults(analyzer=analyzer)
     try:
         args = parser.parse_intermixed_args(rest)  # `ckptlint src --fix tests`
     except SystemExit as exit_:  # --help

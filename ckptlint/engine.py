@@ -1,0 +1,178 @@
+"""One look at a project: from its files to findings.
+
+    analyse    every rule that is wanted somewhere, over the whole index
+    hear       findings of the report set, by file: is the rule on for this file? is there a comment against it?
+
+The findings of a file don't depend on which other files were asked for: rules see the whole index, and only then is the
+report set cut out. libcst is imported by the store when the first unit is needed; a project in which nothing can matter
+never pays for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ckptlint.facts.store import FactStore
+from ckptlint.findings import Finding, Severity
+from ckptlint.rules.base import Registry
+from ckptlint.source import SourceFile, UnreadableSource
+from ckptlint.suppress.apply import UNUSED, hear
+
+if TYPE_CHECKING:
+    from ckptlint.analysis.solve import Project
+
+_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the analysis itself is told. `cache`: the cache's folder, None for none; `jobs` 0: as many as useful."""
+
+    target_version: str | None = None
+    torch_version: str | None = None
+    jobs: int = 0
+    cache: str | None = None
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What holds for one file: the rules that are on, those that may be fixed, and those turned off by word."""
+
+    enabled: frozenset[str]
+    fixable: frozenset[str]
+    refused: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One root and what is wanted of it; paths are relative to the root. `overlay` replaces files (standard input)."""
+
+    root: str
+    index: tuple[str, ...]
+    report: tuple[str, ...]
+    policy: Callable[[str], Policy]
+    settings: Settings = Settings()
+    min_severity: Severity = Severity.INFO
+    overlay: Mapping[str, bytes] = {}
+
+
+Solve = Callable[[FactStore, Settings], Any]
+
+
+class Analyzer(msgspec.Struct, frozen=True):
+    """The rules, and how a project is solved; tests bring their own."""
+
+    registry: Registry
+    solve: Solve
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The findings of the report set, in order.
+
+    `guarded` are findings that are not reported because someone said so: silenced by a comment, or of a rule that was
+    turned off by word. No fix of another finding may change their places.
+    """
+
+    store: FactStore
+    findings: tuple[Finding, ...]
+    guarded: tuple[Finding, ...]
+
+    def text(self, path: str) -> str | None:
+        """The text of a file; None when it can't be read."""
+        source = self.source(path)
+        return None if source is None else source.text
+
+    def source(self, path: str) -> SourceFile | None:
+        """The file as it was analysed; None when it can't be read."""
+        try:
+            return self.store.source(path)
+        except UnreadableSource:
+            return None
+
+
+class _Overlaid(FactStore):
+    """A store in which some files have other bytes than on the disk."""
+
+    def __init__(self, root: Path, files: Sequence[str], overlay: Mapping[str, bytes]) -> None:
+        super().__init__(root, files)
+        self._overlay = overlay
+
+    def data(self, relative: str) -> bytes:
+        """The bytes given, or those of the disk."""
+        return self._overlay[relative] if relative in self._overlay else super().data(relative)
+
+
+def solve_project(store: FactStore, settings: Settings) -> Project:
+    """The real analysis."""
+    if importlib.util.find_spec("ckptlint.analysis.solve") is None:  # being built: only CKPT9 rules can run
+        return cast("Project", SimpleNamespace(store=store))
+    from ckptlint.analysis.solve import AnalysisSettings, solve  # noqa: PLC0415 - not for a run without rules
+
+    return solve(store, AnalysisSettings(target_version=settings.target_version, torch_version=settings.torch_version))
+
+
+def builtin_analyzer() -> Analyzer:
+    """ckptlint's own rules."""
+    return Analyzer(Registry.builtin(), solve_project)
+
+
+def check(job: Job, analyzer: Analyzer, *, with_refused: bool = False) -> Outcome:
+    """Look at the project once. `with_refused`: also find what is turned off by word, to guard it from fixes."""
+    store = _Overlaid(Path(job.root), job.index, job.overlay)
+    policies = {path: job.policy(path) for path in job.report}
+    found = _run_rules(store, job, policies.values(), analyzer, with_refused=with_refused)
+    by_file: dict[str, list[Finding]] = {}
+    for finding in found:
+        by_file.setdefault(finding.place.path, []).append(finding)
+    reported: list[Finding] = []
+    guarded: list[Finding] = []
+    for path, policy in policies.items():
+        findings = by_file.get(path, [])
+        if not findings and not _may_hold_comments(store, path):
+            continue
+        guarded += [finding for finding in findings if finding.code in policy.refused]
+        wanted = [finding for finding in findings if finding.code in policy.enabled]
+        try:
+            text = store.source(path).text
+        except UnreadableSource:  # no comments to hear; CKPT901 itself comes this way
+            reported += wanted
+            continue
+        verdict = hear(path, text, wanted, policy.enabled)
+        reported += verdict.kept
+        reported += verdict.unused if UNUSED in policy.enabled else ()
+        guarded += verdict.silenced
+    lowest = _RANK[job.min_severity]
+    kept = [finding for finding in reported if _RANK[finding.severity] >= lowest]
+    return Outcome(store, tuple(sorted(kept, key=_order)), tuple(sorted(guarded, key=_order)))
+
+
+def _run_rules(
+    store: FactStore, job: Job, policies: Iterable[Policy], analyzer: Analyzer, *, with_refused: bool
+) -> list[Finding]:
+    wanted: set[str] = set()
+    named: set[str] = set()
+    for policy in set(policies):
+        wanted |= policy.enabled | (policy.refused if with_refused else frozenset())
+        named |= policy.named
+    rules = [rule(named=code in named) for code, rule in analyzer.registry.rules.items() if code in wanted]
+    if not rules:
+        return []
+    project = analyzer.solve(store, job.settings)
+    return [finding for rule in rules for finding in rule.check(project)]
+
+
+def _may_hold_comments(store: FactStore, path: str) -> bool:
+    """A look at the bytes: without a finding only a comment that names a code of ours can matter (CKPT902)."""
+    try:
+        data = store.data(path)
+    except UnreadableSource:
+        return False
+    return b"ckptlint:" in data or b"CKPT" in data
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    return finding.order
