@@ -1,0 +1,223 @@
+"""The model classes of a generated project, with the losses that some of them register.
+
+`Net` is always `features` (a small Sequential) and `head`. What differs is its base, its decoration and its loss: a
+loss that is registered on the model with a weight puts that weight into the state dict, and a model that is built
+elsewhere without the weight then refuses the file.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import msgspec
+
+from .draft import Draft
+from .spec import Spec
+
+WEIGHT = "$torch.tensor([1.0, 2.0])"
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """How `Net` comes to its loss.
+
+    `parameter` is what `Net.__init__` takes for it, `register` the lines in `__init__`, `train`/`test` the arguments
+    that the two sides give. With `inside` the forward pass returns the loss, computed as `value`.
+    """
+
+    parameter: str = ""
+    register: str = ""
+    train: str = ""
+    test: str = ""
+    inside: bool = True
+    value: str = "self.criterion(logits, y)"
+    before: str = ""
+
+
+_WEIGHTS = "class_weights=None"
+_OUTSIDE = Loss(inside=False)
+LOSSES: dict[str, Loss] = {
+    "functional": _OUTSIDE,
+    "outside": _OUTSIDE,
+    "full": _OUTSIDE,
+    "piece": _OUTSIDE,
+    "stateless": Loss(register="self.criterion = $nn.CrossEntropyLoss()  #@register"),
+    "weighted": Loss(
+        _WEIGHTS, "self.criterion = $nn.CrossEntropyLoss(weight=class_weights)  #@register", WEIGHT
+    ),
+    "bce_pos": Loss(
+        _WEIGHTS,
+        "self.criterion = $nn.BCEWithLogitsLoss(pos_weight=class_weights)  #@register",
+        WEIGHT,
+        value="self.criterion(logits, $F.one_hot(y, 2).float())",
+    ),
+    "passed": Loss(
+        "criterion",
+        "self.criterion = criterion  #@register",
+        f"$nn.CrossEntropyLoss(weight={WEIGHT})",
+        "$nn.CrossEntropyLoss()",
+    ),
+    "factory": Loss(_WEIGHTS, 'self.criterion = $build_loss("ce", class_weights)  #@register', WEIGHT),
+    "registry": Loss(_WEIGHTS, 'self.criterion = $LOSSES["ce"](weight=class_weights)  #@register', WEIGHT),
+    "nested": Loss(_WEIGHTS, "self.criterion = $SegmentationLoss(class_weights)  #@register", WEIGHT),
+    "subclass": Loss(_WEIGHTS, "self.criterion = $WeightedLoss(class_weights)  #@register", WEIGHT),
+    "conditional": Loss(
+        "balanced=False",
+        f"weight = {WEIGHT} if balanced else None\nself.criterion = $nn.CrossEntropyLoss(weight=weight)  #@register",
+        "args.balanced",
+        "args.balanced",
+    ),
+    "later": Loss(
+        register="self.criterion = $nn.CrossEntropyLoss()  #@register", before=f"self.criterion.weight = {WEIGHT}"
+    ),
+    "held": Loss(register=f"self.objective = $Objective({WEIGHT})", value="self.objective.value(logits, y)"),
+    "listed": Loss(register=f"self.losses = [$nn.CrossEntropyLoss(weight={WEIGHT})]", value="self.losses[0](logits, y)"),
+    "non_persistent": Loss(
+        _WEIGHTS,
+        "self.criterion = $nn.CrossEntropyLoss(weight=class_weights)\n"
+        'self.criterion.register_buffer("weight", class_weights, persistent=False)',
+        WEIGHT,
+    ),
+    "learnable": Loss(
+        register="self.criterion = $nn.AdaptiveLogSoftmaxWithLoss(2, 3, cutoffs=[1])",
+        value="self.criterion(logits, y).loss",
+    ),
+}
+
+_HELD = """
+    class Objective:
+        def __init__(self, weight):
+            self.ce = $nn.CrossEntropyLoss(weight=weight)
+
+        def value(self, logits, y):
+            return self.ce(logits, y)
+"""
+_SUPPORT: dict[str, tuple[str, str]] = {
+    "factory": (
+        "build_loss",
+        """
+        def build_loss(name, weight=None):
+            if name == "ce":
+                return $nn.CrossEntropyLoss(weight=weight)
+            if name == "mse":
+                return $nn.MSELoss()
+            raise ValueError(name)
+        """,
+    ),
+    "registry": ("LOSSES", 'LOSSES = {"ce": $nn.CrossEntropyLoss, "nll": $nn.NLLLoss}'),
+    "nested": (
+        "SegmentationLoss",
+        """
+        class SegmentationLoss($nn.Module):
+            def __init__(self, weight=None):
+                super().__init__()
+                self.nll_loss = $nn.NLLLoss(weight=weight)
+
+            def forward(self, logits, y):
+                return self.nll_loss($F.log_softmax(logits, dim=1), y)
+        """,
+    ),
+    "subclass": (
+        "WeightedLoss",
+        """
+        class WeightedLoss($nn.CrossEntropyLoss):
+            def __init__(self, weight=None):
+                super().__init__(weight=weight)
+        """,
+    ),
+    "held": ("Objective", _HELD),
+}
+_FULL = """
+    class FullModel($nn.Module):
+        def __init__(self, model, loss):
+            super().__init__()
+            self.model = model
+            self.loss = loss  #@register
+
+        def forward(self, x, y):
+            return self.loss(self.model(x), y)
+"""
+
+
+def define_models(draft: Draft, spec: Spec) -> None:
+    """Put `Net`, and what it needs, in the model's file."""
+    loss = LOSSES[spec["loss"]]
+    if spec["loss"] in _SUPPORT:
+        draft.define("losses", *_SUPPORT[spec["loss"]])
+    base = "$LightningModule" if spec["net"] == "lightning" else "$nn.Module"
+    features = "$nn.Sequential($nn.Linear(4, 4), $nn.BatchNorm1d(4), $nn.ReLU())"
+    if spec["net"] == "backbone":
+        features = "$Backbone(4)"
+        draft.define(
+            "model",
+            "Backbone",
+            """
+            class Backbone($nn.Module):
+                def __init__(self, width):
+                    super().__init__()
+                    self.fc1 = $nn.Linear(4, width)
+                    self.bn1 = $nn.BatchNorm1d(width)
+
+                def forward(self, x):
+                    return $F.relu(self.bn1(self.fc1(x)))
+            """,
+        )
+    init = [
+        "super(Net, self).__init__()" if spec["net"] == "old_super" else "super().__init__()",
+        f"self.features = {features}",
+    ]
+    logits = "self.head(self.features(x))"
+    if spec["net"] == "own_module":
+        init.append("self.module = $nn.Linear(4, 4)")
+        logits = "self.head(self.module(self.features(x)))"
+    init += ["self.head = $nn.Linear(4, 2)", *loss.register.splitlines()]
+    forward = []
+    if spec["holder"] == "forward":
+        wrapper = "$PatchedParallel" if spec["wrap"] == "user_dp" else "$DP"
+        always = f"if not isinstance(self.features, {wrapper}):"
+        several = f"if $torch.cuda.device_count() > 1 and not isinstance(self.features, {wrapper}):"
+        forward += [several if spec["when"] == "gpus" else always, f"    self.features = {wrapper}(self.features)"]
+    forward.append(f"logits = {logits}")
+    forward += loss.before.splitlines()
+    forward.append(f"return {loss.value}" if loss.inside else "return logits")
+    source = [
+        *(["@$torch.compile"] if spec["net"] == "compiled_class" else []),
+        f"class Net({base}):",
+        f"    def __init__(self{', ' if loss.parameter else ''}{loss.parameter}):",
+        *_indented(init, 8),
+        "",
+        *(["    @$torch.compile"] if spec["net"] == "compiled_forward" else []),
+        f"    def forward(self, x{', y' if loss.inside else ''}):",
+        *_indented(forward, 8),
+    ]
+    draft.define("model", "Net", "\n".join(source))
+    if spec["loss"] in ("full", "piece"):
+        draft.define("model", "FullModel", _FULL)
+
+
+def _indented(lines: list[str], by: int) -> list[str]:
+    return textwrap.indent("\n".join(lines), " " * by).split("\n")
+
+
+def net_expression(spec: Spec, train: bool) -> str:
+    """The call that builds the model to be wrapped and saved, or to be loaded into."""
+    loss = LOSSES[spec["loss"]]
+    with_weight = train or spec["test_loss"] == "same"
+    net = f"$Net({loss.train if with_weight else loss.test})"
+    if spec["loss"] == "full":
+        return f"$FullModel({net}, $nn.CrossEntropyLoss({f'weight={WEIGHT}' if with_weight else ''}))"
+    return net
+
+
+def fit_source(spec: Spec) -> str:
+    """`train_one_epoch(model)`: one real step, so that saved tensors differ from fresh ones."""
+    inside = LOSSES[spec["loss"]].inside or spec["loss"] in ("full", "piece")
+    body = ["optimizer = $torch.optim.SGD(model.parameters(), lr=0.1)"]
+    if spec["loss"] == "outside":
+        body.append(f"criterion = $nn.CrossEntropyLoss(weight={WEIGHT})")
+    body.append("x, y = $torch.randn(4, 4), $torch.randint(0, 2, (4,))")
+    if spec["loss"] == "outside":
+        body.append("loss = criterion(model(x), y)")
+    else:
+        body.append("loss = model(x, y)" if inside else "loss = $F.cross_entropy(model(x), y)")
+    body += ["optimizer.zero_grad()", "loss.backward()", "optimizer.step()"]
+    return "\n".join(["def train_one_epoch(model):", *_indented(body, 4)])
