@@ -1,0 +1,1 @@
+"""Checkpoint files without torch: read, list, compare, rewrite."""

@@ -1,4 +1,4 @@
-"""What a checkpoint file holds, as plain values: the contract between reading, `inspect`, `diff`, `repair` and `verify`.
+"""What a checkpoint file holds, as plain values: what reading, `inspect`, `diff`, `repair` and `verify` agree on.
 
 A file that was saved as
 
@@ -20,9 +20,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ckptlint.checkpoint.dtypes import byte_count
+from ckptlint.failure import Failure
 
 
-class BadCheckpoint(Exception):
+class BadCheckpoint(Failure):
     """The file cannot be read as a checkpoint; the message is one sentence: what it is and what to do about it."""
 
 
@@ -111,7 +112,16 @@ class Entry(NamedTuple):
     summary: str
     tensors: int
     nbytes: int
-    metadata: dict[str, object] | None = None
+    metadata: dict[object, object] | None = None
+
+
+class Value(NamedTuple):
+    """A member of a state dict that is no tensor (`_extra_state`, a number): its key counts in a strict load."""
+
+    path: tuple[object, ...]
+    entry: str
+    key: str
+    summary: str
 
 
 class Problem(NamedTuple):
@@ -138,7 +148,8 @@ class Checkpoint(NamedTuple):
     size: int
     entries: tuple[Entry, ...]
     tensors: tuple[Tensor, ...]
-    writer: str
+    values: tuple[Value, ...] = ()
+    writer: str = ""
     byteorder: str = "little"
     refused: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
