@@ -13,7 +13,7 @@ addition does not care what stands beside it, so all of them go in: imports sort
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -181,3 +181,13 @@ def _together(contents: Sequence[str]) -> str:
 def _import_key(line: str) -> tuple[bool, str]:
     """`import x` before `from x import y`, as isort and ruff sort them."""
     return (line.startswith("from"), line)
+
+
+def span_of(start: int, end: int, starts: Sequence[int]) -> Span:
+    """The span from offset `start` to offset `end` in a text whose rows begin at `starts`."""
+    return Span(_position(start, starts), _position(end, starts))
+
+
+def _position(at: int, starts: Sequence[int]) -> Position:
+    row = bisect_right(starts, at)
+    return Position(row, at - starts[row - 1] + 1)

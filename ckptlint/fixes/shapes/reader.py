@@ -1,0 +1,224 @@
+"""A reader that loads files of both ages, with and without the prefixes of wrappers, into a wrapped or a bare model.
+
+    model.load_state_dict(checkpoint["state_dict"], strict=True)
+
+becomes, where the file may have been written by a DataParallel and the model may be one now,
+
+    state_dict = checkpoint["state_dict"]
+    consume_prefix_in_state_dict_if_present(state_dict, "module.")
+    (model.module if isinstance(model, (DataParallel, DistributedDataParallel)) else model).load_state_dict(
+        state_dict, strict=True)
+
+Both sides are needed: without the unwrapping, files that were written bare fail on wrapped models. `consume...` changes
+its argument, and the copies of a state dict share its version table (`_metadata`, which torch needs for the counters of
+BatchNorm), so where the loaded dict is used again both are copied first. The prefixes go in the order of the wrappers,
+the outermost first.
+
+Nothing is moved out of a lambda, a comprehension or a condition, where that would change when it runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+
+from ckptlint.findings import Edit, Place, Span
+from ckptlint.fixes.edit import line_starts, offset, span_of
+from ckptlint.fixes.shapes.expression import parsed, part, repeatable, standalone
+from ckptlint.fixes.shapes.imports import CONSUME_PREFIX, COPY, reference
+from ckptlint.fixes.shapes.names import fresh, module_tree, names_in
+from ckptlint.fixes.shapes.statements import before
+from ckptlint.fixes.shapes.top_level import with_function
+from ckptlint.fixes.shapes.unwrap import Chain, unwrapped
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """A call `target.load_state_dict(state, ...)` to mend.
+
+    `statement` is the simple statement that it stands in, `call` the call itself. `file` are the wrappers whose
+    prefixes the keys may have, `target` those that the target may have, both outermost first. `used_again` says that
+    the loaded dict is, or may be, used after the load.
+    """
+
+    path: str
+    statement: Span
+    call: Span
+    file: Chain
+    target: Chain
+    used_again: bool = True
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """The shape does not fit here; `reason` continues "it cannot be mended here: "."""
+
+    reason: str
+
+
+_STRIP = '''\
+def {name}(state_dict):
+    """Take the prefixes of wrappers off the keys, in whatever order they come; changes `state_dict`."""
+    keys = []
+    while keys != list(state_dict):
+        keys = list(state_dict)
+        CONSUME(state_dict, "module.")
+        CONSUME(state_dict, "_orig_mod.")'''
+
+_CONDITIONAL = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Assert)
+
+
+def normalised(reader: Reader, text: str) -> tuple[Edit, ...] | Declined:
+    """The edits that mend `reader`, which stands in a file with this text."""
+    starts = line_starts(text)
+    begin, end = offset(reader.statement.start, starts, text), offset(reader.statement.end, starts, text)
+    call_begin = offset(reader.call.start, starts, text)
+    tree = module_tree(text)
+    if begin is None or end is None or call_begin is None or tree is None:
+        return Declined("this Python cannot read the file")
+    statement = text[begin:end]
+    found = _call_in(statement, call_begin - begin)
+    if isinstance(found, Declined):
+        return found
+    state = _part(statement, found.state)
+    target = _part(statement, found.target)
+    model = unwrapped(reader.path, text, target, reader.target)
+    if model is None:
+        return Declined("this Python cannot read the file")
+    edits = list(model.edits)
+    if model.text != target:
+        edits.append(_replaced(reader.path, starts, begin, part(statement, found.target), model.text))
+    if not reader.file.wrappers and not reader.file.any_order:
+        return tuple(edits)
+    name = state if isinstance(found.state, ast.Name) and not reader.used_again else _name(tree)
+    lines, needed = _statements(reader, text, tree, name, state)
+    put = before(reader.path, text, reader.statement, lines)
+    if put is None:
+        return Declined("the load shares its line with other code")
+    edits += [*needed, put]
+    if name != state:
+        edits.append(_replaced(reader.path, starts, begin, part(statement, found.state), name))
+    return tuple(edits)
+
+
+def _name(tree: ast.Module) -> str:
+    return fresh("state_dict", names_in(tree))
+
+
+def _statements(
+    reader: Reader, text: str, tree: ast.Module, name: str, state: str
+) -> tuple[list[str], tuple[Edit, ...]]:
+    """What comes before the load: `name` holds the state dict afterwards, without prefixes."""
+    path = reader.path
+    consume = reference(path, text, CONSUME_PREFIX)
+    assert consume is not None  # the tree was read
+    edits = consume.edits
+    lines: list[str] = []
+    if reader.used_again:
+        copy = reference(path, text, COPY)
+        assert copy is not None
+        edits += copy.edits
+        shallow = f"{copy.expression}.copy"
+        lines.append(f"{name} = {shallow}({state})")
+        lines.append(f'if hasattr({name}, "_metadata"):\n    {name}._metadata = {shallow}({name}._metadata)')
+    elif name != state:
+        lines.append(f"{name} = {standalone(state)}")
+    if reader.file.any_order:
+        source = _STRIP.replace("CONSUME", consume.expression)
+        function, added = with_function(path, text, tree, "strip_wrapper_prefixes", source)
+        return [*lines, f"{function}({name})"], (*edits, *added)
+    lines += [f'{consume.expression}({name}, "{wrapper.attribute}.")' for wrapper in reader.file.wrappers]
+    return lines, edits
+
+
+class _Load(msgspec.Struct, frozen=True):
+    target: ast.expr
+    state: ast.expr
+
+
+def _call_in(statement: str, at: int) -> _Load | Declined:
+    """The parts of the load call that begins `at` in the text of its statement, when they may be moved before it."""
+    try:
+        [tree] = ast.parse(statement).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Declined("this Python cannot read the statement")
+    if not isinstance(tree, _SIMPLE):
+        return Declined("the load stands in the head of a block")
+    path = _path_to(tree, statement, at)
+    if path is None:
+        return Declined("there is no call of load_state_dict at this place")
+    call = path[-1]
+    assert isinstance(call, ast.Call)
+    assert isinstance(call.func, ast.Attribute)
+    state = _state_argument(call)
+    target = call.func.value
+    if state is None:
+        return Declined("the state dict is not a plain argument of the call")
+    if parsed(_part(statement, target)) is None or _is_super(target):
+        return Declined("the load is that of a base class")
+    if any(_runs_otherwise(outer, inner) for outer, inner in pairwise(path)):
+        return Declined("the load stands in a lambda, a comprehension or a condition")
+    if _runs_before(tree, path, statement, state):
+        return Declined("other calls of the same statement run before the load")
+    return _Load(target, state)
+
+
+def _path_to(tree: ast.AST, statement: str, at: int) -> list[ast.AST] | None:
+    """The nodes from the statement down to the load call that begins `at`."""
+    for child in ast.iter_child_nodes(tree):
+        below = _path_to(child, statement, at)
+        if below is not None:
+            return [tree, *below]
+    if (
+        isinstance(tree, ast.Call)
+        and isinstance(tree.func, ast.Attribute)
+        and tree.func.attr == "load_state_dict"
+        and part(statement, tree)[0] == at
+    ):
+        return [tree]
+    return None
+
+
+def _state_argument(call: ast.Call) -> ast.expr | None:
+    if call.args:
+        return None if isinstance(call.args[0], ast.Starred | ast.GeneratorExp) else call.args[0]
+    return next((keyword.value for keyword in call.keywords if keyword.arg == "state_dict"), None)
+
+
+def _is_super(target: ast.expr) -> bool:
+    return isinstance(target, ast.Call) and isinstance(target.func, ast.Name) and target.func.id == "super"
+
+
+def _runs_otherwise(outer: ast.AST, inner: ast.AST) -> bool:
+    """Whether `inner`, a part of `outer`, may run never, later or more than once."""
+    if isinstance(outer, _CONDITIONAL):
+        return True
+    if isinstance(outer, ast.IfExp):
+        return inner is not outer.test
+    if isinstance(outer, ast.BoolOp):
+        return inner is not outer.values[0]
+    if isinstance(outer, ast.Compare):
+        return inner in outer.comparators[1:]
+    return isinstance(outer, ast.Assert) and inner is outer.msg
+
+
+def _runs_before(tree: ast.AST, path: Sequence[ast.AST], statement: str, state: ast.expr) -> bool:
+    """Whether a call of the statement runs before the state dict is evaluated, so that moving it might show."""
+    begin = part(statement, state)[0]
+    call = path[-1]
+    inside = set(ast.walk(call)) if repeatable(_part(statement, state)) else set()
+    return any(
+        isinstance(node, ast.Call) and node not in path and node not in inside and part(statement, node)[1] <= begin
+        for node in ast.walk(tree)
+    )
+
+
+def _part(statement: str, node: ast.expr) -> str:
+    begin, end = part(statement, node)
+    return statement[begin:end]
+
+
+def _replaced(path: str, starts: Sequence[int], begin: int, within: tuple[int, int], content: str) -> Edit:
+    return Edit(Place(path, span_of(begin + within[0], begin + within[1], starts)), content)

@@ -1,0 +1,108 @@
+"""An expression for the model inside its wrappers, which holds whether or not they are there.
+
+    always wrapped                   model.module
+    maybe DataParallel or DDP        (model.module if isinstance(model, (DataParallel, ...)) else model)
+    maybe compiled                   getattr(model, "_orig_mod", model)
+    compiled, maybe DDP inside       model._orig_mod, unwrapped as above
+    anything else, build(config)     unwrap_model(model), a small function added to the file
+
+Never `getattr(model, "module", model)`: the model's own class may own a child of that name.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ckptlint.findings import Edit
+from ckptlint.fixes.shapes.expression import parsed, primary, repeatable
+from ckptlint.fixes.shapes.imports import DATA_PARALLEL, DISTRIBUTED_DATA_PARALLEL, reference
+from ckptlint.fixes.shapes.names import module_tree
+from ckptlint.fixes.shapes.top_level import with_function
+
+
+class Wrapper(msgspec.Struct, frozen=True):
+    """One wrapper of a chain. `attribute` is "module" or "_orig_mod".
+
+    `always` says that it is there on every path. `classes` are expressions in scope for the classes it may be of; empty
+    means DataParallel and DistributedDataParallel, named as the file can name them.
+    """
+
+    attribute: str
+    always: bool = False
+    classes: tuple[str, ...] = ()
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """The wrappers of a model, outermost first. With `any_order` they may come in any order, and twice."""
+
+    wrappers: tuple[Wrapper, ...] = ()
+    any_order: bool = False
+
+
+class Text(msgspec.Struct, frozen=True):
+    """The text to write, and the edits elsewhere in the file that it needs."""
+
+    text: str
+    edits: tuple[Edit, ...] = ()
+
+
+_FUNCTION = '''\
+def {name}(model):
+    """The model itself, without the wrappers around it."""
+    while True:
+        if isinstance(model, CLASSES):
+            model = model.module
+        elif hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        else:
+            return model'''
+
+
+def unwrapped(path: str, text: str, expression: str, chain: Chain) -> Text | None:
+    """The model inside `expression`, which stands in the file `path` with the given text.
+
+    None when the file or the expression cannot be read by this Python.
+    """
+    if parsed(expression) is None:
+        return None
+    maybe = [wrapper for wrapper in chain.wrappers if not wrapper.always]
+    if chain.any_order or len(maybe) > 1 or (maybe and not repeatable(expression)):
+        return _by_function(path, text, expression, chain)
+    edits: tuple[Edit, ...] = ()
+    for wrapper in chain.wrappers:
+        if wrapper.always:
+            expression = f"{primary(expression)}.{wrapper.attribute}"
+        elif wrapper.attribute == "_orig_mod":
+            expression = f'getattr({expression}, "_orig_mod", {expression})'
+        else:
+            classes = _classes(path, text, (wrapper,))
+            if classes is None:
+                return None
+            edits += classes.edits
+            expression = f"({primary(expression)}.module if isinstance({expression}, {classes.text}) else {expression})"
+    return Text(expression, edits)
+
+
+def _by_function(path: str, text: str, expression: str, chain: Chain) -> Text | None:
+    tree = module_tree(text)
+    classes = _classes(path, text, chain.wrappers)
+    if tree is None or classes is None:
+        return None
+    name, edits = with_function(path, text, tree, "unwrap_model", _FUNCTION.replace("CLASSES", classes.text))
+    return Text(f"{name}({expression})", (*edits, *classes.edits))
+
+
+def _classes(path: str, text: str, wrappers: tuple[Wrapper, ...]) -> Text | None:
+    """The second argument of isinstance for all these wrappers."""
+    names = {name for wrapper in wrappers for name in wrapper.classes}
+    edits: tuple[Edit, ...] = ()
+    with_module = [wrapper for wrapper in wrappers if wrapper.attribute == "module"]
+    if not with_module or any(not wrapper.classes for wrapper in with_module):
+        for wanted in (DATA_PARALLEL, DISTRIBUTED_DATA_PARALLEL):
+            found = reference(path, text, wanted)
+            if found is None:
+                return None
+            names.add(found.expression)
+            edits += found.edits
+    ordered = sorted(names)
+    return Text(ordered[0] if len(ordered) == 1 else f"({', '.join(ordered)})", edits)
