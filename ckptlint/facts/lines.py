@@ -1,10 +1,10 @@
 """Which lines of a text begin a statement, found with regular expressions alone.
 
-`outline` takes away what hides the lines: strings and comments go, bracket pairs go with all that is in them, and a
-line that continues the one before it is marked by a NUL character (which no source holds) at its beginning. Rows stay,
-columns don't:
+`outline` takes away what hides the lines: comments go, strings and bracket pairs (with all that is in them) become a
+dollar sign, and a line that continues the one before it is marked by a NUL character (which no source holds) at its
+beginning. Rows stay, columns don't:
 
-    x = f(1,          becomes      x = f
+    x = f(1,          becomes      x = f$
           "(")                     \\0
     # done                         (an empty line)
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 
 CONTINUED = "\0"
+HIDDEN = "$"
 MAX_BRACKET_DEPTH = 200
 
 _HIDING = re.compile(
@@ -40,7 +41,7 @@ def outline(text: str) -> str:
     passes = 0
     removed = 1
     while removed and passes < MAX_BRACKET_DEPTH:
-        text, removed = _PAIR_IN_LINE.subn("", text)
+        text, removed = _PAIR_IN_LINE.subn(HIDDEN, text)
         passes += 1
     removed = 1
     while removed and passes < MAX_BRACKET_DEPTH:
@@ -56,8 +57,8 @@ def _without_content(match: re.Match[str]) -> str:
     breaks = found.count("\n")
     if found[0] == "\\":
         return "\n" + CONTINUED
-    return "0" + ("\n" + CONTINUED) * breaks
+    return HIDDEN + ("\n" + CONTINUED) * breaks
 
 
 def _line_breaks(match: re.Match[str]) -> str:
-    return ("\n" + CONTINUED) * match[0].count("\n")
+    return HIDDEN + ("\n" + CONTINUED) * match[0].count("\n")

@@ -48,6 +48,7 @@ class FactStore:
         self._sources: dict[str, SourceFile | UnreadableSource] = {}
         self._cuts: dict[str, Cut] = {}
         self._units: dict[tuple[str, int], ir.Unit | UnreadableSource] = {}
+        self._last_lines: tuple[str, list[str]] = ("", [])
         self._last_parsed: tuple[tuple[str, int], Parsed, UnitText, Lowered] | None = None
 
     def data(self, relative: str) -> bytes:
@@ -114,8 +115,8 @@ class FactStore:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             return self._note(relative, 0, UnreadableSource(f"the file cannot be read: {why}"))
         if len(data) > MAX_FILE_BYTES:
-            error = UnreadableSource(f"the file is bigger than {MAX_FILE_BYTES // 1_000_000} MB, so it was not read")
-            return self._note(relative, 0, error)
+            why = f"the file is bigger than {MAX_FILE_BYTES // 1_000_000} MB, so it was not read"
+            return self._note(relative, 0, UnreadableSource(why))
         return data
 
     def _decode(self, relative: str) -> SourceFile | UnreadableSource:
@@ -134,7 +135,9 @@ class FactStore:
         cut = self._cut(relative)
         if unit == 0:
             return cut.skeleton
-        return text_of_function(self.source(relative).text, cut.headers[unit])
+        if self._last_lines[0] != relative:
+            self._last_lines = (relative, self.source(relative).text.split("\n"))
+        return text_of_function(self._last_lines[1], cut.headers[unit])
 
     def _unit(self, relative: str, unit: int) -> ir.Unit:
         key = (relative, unit)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -74,9 +75,9 @@ def cut_with_skeleton(text: str) -> Cut:
     return Cut(headers, _skeleton(text, lines, headers))
 
 
-def text_of_function(text: str, header: UnitHeader) -> UnitText:
+def text_of_function(lines_of_file: Sequence[str], header: UnitHeader) -> UnitText:
     """The module that holds nothing but the function of `header`, under `if 1:` when it is indented."""
-    raw = text.split("\n")[header.first_row - 1 : header.last_row]
+    raw = lines_of_file[header.first_row - 1 : header.last_row]
     lines = outline("\n".join(raw)).split("\n")
     builder = _Builder()
     if header.indent:

@@ -42,7 +42,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _OPERATOR = re.compile(r"[-+*/%@&|^~]|\b(?:and|or|not|if|lambda)\b")
-_FAR_INDENTED = re.compile(r"^[ \t]{%d}" % MAX_INDENTATION, re.MULTILINE)
+_FAR_INDENTED = re.compile(rf"^[ \t]{{{MAX_INDENTATION}}}", re.MULTILINE)
 _ELIF = re.compile(r"^[ \t]*elif\b", re.MULTILINE)
 
 

@@ -78,9 +78,10 @@ def _first_in_block(statement: Any) -> cst.CSTNode | None:
     body = getattr(statement, "body", None)
     if not isinstance(body, cst.IndentedBlock) or not body.body:
         return None
-    first: Any = body.body[0]
-    decorators = getattr(first, "decorators", ())
-    return decorators[0] if decorators else first
+    first = body.body[0]
+    if isinstance(first, (cst.FunctionDef, cst.ClassDef)) and first.decorators:
+        return first.decorators[0]
+    return first
 
 
 def _header_span(statement: Any, found: dict[cst.CSTNode, Span], lines: list[str]) -> Span:
