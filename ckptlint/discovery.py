@@ -121,7 +121,7 @@ def discover(paths: Sequence[str], root: str, exclusion: Exclusion, configs: Con
     index = set(walk.files(root))
     report: set[str] = set()
     for path in paths:
-        relative = _relative(path, root)
+        relative = relative_path(path, root)
         if not os.path.isdir(path):
             if not walk.leaves_out(path):
                 report.add(relative)
@@ -184,7 +184,7 @@ class Walk:
                     path = prefix + name
                     if not excluded(name, path) and not (asked and _ignored(asked, name, path, folder=True)):
                         stack.append((path, excluded, respects, ignores))
-        return [_relative(path, self._root) for path in found]
+        return [relative_path(path, self._root) for path in found]
 
     def leaves_out(self, path: str) -> bool:
         """Whether `force-exclude` leaves out a path that was named by hand."""
@@ -235,7 +235,8 @@ def _read_gitignore(directory: str, name: str) -> tuple[GitIgnore, ...]:
         return ()
 
 
-def _relative(path: str, root: str) -> str:
+def relative_path(path: str, root: str) -> str:
+    """An absolute path below the root as the rest of ckptlint names it; "." for the root itself."""
     relative = path[len(root) :].lstrip(os.sep) if path != root else "."
     return relative.replace(os.sep, "/") if os.sep != "/" else relative
 

@@ -23,15 +23,21 @@ _EVERYTHING = "ALL"
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """What one place said; None: it did not say. `source` is for errors: "--select", "pyproject.toml"."""
+    """What one place said; None: it did not say. `source` is the configuration file, "" for the command line."""
 
-    source: str
+    source: str = ""
     select: tuple[str, ...] | None = None
     extend_select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fixable: tuple[str, ...] | None = None
     extend_fixable: tuple[str, ...] = ()
     unfixable: tuple[str, ...] = ()
+
+    def codes(self, field: str, registry: Registry) -> tuple[tuple[str, frozenset[str]], ...]:
+        """The selectors of a field, each with its codes; `Failure` names the field."""
+        name = field.replace("_", "-")
+        where = f"{self.source}: `{name}`" if self.source else f"--{name}"
+        return tuple((word, expand(word, where, registry)) for word in getattr(self, field) or ())
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -53,17 +59,16 @@ def resolve(layers: Sequence[Layer], registry: Registry) -> Selection:
     named: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     for layer in layers:
-        selected = (*(layer.select or ()), *layer.extend_select)
-        enabled = _apply(enabled, layer.select, layer.extend_select, layer.ignore, layer.source, registry)
-        fixable = _apply(fixable, layer.fixable, layer.extend_fixable, layer.unfixable, layer.source, registry)
-        ignored = frozenset().union(*(expand(word, layer.source, registry) for word in layer.ignore))
+        select, more = layer.codes("select", registry), layer.codes("extend_select", registry)
+        ignore = layer.codes("ignore", registry)
+        start = enabled if layer.select is None else frozenset[str]()
+        enabled = _apply(start, (*select, *more), ignore)
+        start = fixable if layer.fixable is None else frozenset[str]()
+        adds = (*layer.codes("fixable", registry), *layer.codes("extend_fixable", registry))
+        fixable = _apply(start, adds, layer.codes("unfixable", registry))
+        ignored = frozenset(code for _, codes in ignore for code in codes)
+        exact = frozenset(code for word, codes in (*select, *more) for code in codes if word in (code, _EVERYTHING))
         refused = ((refused if layer.select is None else frozenset()) | ignored) - enabled
-        exact = frozenset(
-            code
-            for word in selected
-            if word in registry.codes or word == _EVERYTHING
-            for code in expand(word, "", registry)
-        )
         named = ((named if layer.select is None else frozenset()) | exact) & enabled
     return Selection(enabled, fixable, named, refused)
 
@@ -81,19 +86,13 @@ def expand(selector: str, source: str, registry: Registry) -> frozenset[str]:
 
 
 def _apply(
-    before: frozenset[str],
-    start: tuple[str, ...] | None,
-    more: Iterable[str],
-    fewer: Iterable[str],
-    source: str,
-    registry: Registry,
+    start: frozenset[str], more: Iterable[tuple[str, frozenset[str]]], fewer: Iterable[tuple[str, frozenset[str]]]
 ) -> frozenset[str]:
-    result = set(before) if start is None else set()
-    words = [(word, True) for word in (*(start or ()), *more)] + [(word, False) for word in fewer]
-    for word, adds in sorted(words, key=lambda item: (_width(item[0]), not item[1])):
-        codes = expand(word, source, registry)
-        result = result | codes if adds else result - codes
-    return frozenset(result)
+    result = start
+    steps = [(_width(word), 0, codes) for word, codes in more] + [(_width(word), 1, codes) for word, codes in fewer]
+    for _, removes, codes in sorted(steps, key=lambda step: step[:2]):
+        result = result - codes if removes else result | codes
+    return result
 
 
 def _width(selector: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ import msgspec
 
 from ckptlint.cli.options import codes
 from ckptlint.config import Config, Configs, Table, convert, parse_toml, read_config
-from ckptlint.discovery import Exclusion, Project, discover, find_root, real_path
+from ckptlint.discovery import DEFAULT_EXCLUDE, Exclusion, Project, discover, find_root, real_path, relative_path
 from ckptlint.engine import Job, Policy, Settings
 from ckptlint.failure import Failure
 from ckptlint.findings import Severity
@@ -78,8 +79,8 @@ def make_run(args: argparse.Namespace, registry: Registry, paths: Sequence[str],
     return Run(args, directory, configs, inline, msgspec.structs.replace(table, **said), registry)
 
 
-def make_jobs(run: Run, paths: Sequence[str], say: Say) -> list[Job]:
-    """One job a root, in order of the roots. `paths` are absolute and exist."""
+def make_jobs(run: Run, paths: Sequence[str], say: Say, overlay: Mapping[str, bytes]) -> list[Job]:
+    """One job a root, in order of the roots. `paths` are absolute and exist, or have bytes in `overlay`."""
     args = run.args
     exclusion = Exclusion(
         exclude=_first(codes(args.exclude), run.inline.exclude),
@@ -91,12 +92,11 @@ def make_jobs(run: Run, paths: Sequence[str], say: Say) -> list[Job]:
     jobs = []
     for root, below in sorted(_by_root(paths, args.root).items()):
         project = discover(below, root, exclusion, run.configs, say)
-        jobs.append(make_job(run, project))
+        jobs.append(_job(run, project, {relative_path(path, root): data for path, data in overlay.items()}))
     return jobs
 
 
-def make_job(run: Run, project: Project, overlay: Mapping[str, bytes] | None = None) -> Job:
-    """The job of one root."""
+def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
     table = run.configs.of(project.root).table
     cache = run.args.cache_dir or run.inline.cache_dir or table.cache_dir or CACHE_FOLDER
     return Job(
@@ -111,8 +111,40 @@ def make_job(run: Run, project: Project, overlay: Mapping[str, bytes] | None = N
             cache=None if run.args.no_cache else os.path.join(project.root, cache),
         ),
         min_severity=run.min_severity,
-        overlay=overlay or {},
+        overlay=overlay,
     )
+
+
+def show_settings(run: Run, jobs: Sequence[Job]) -> str:
+    """What holds for the first file, for people."""
+    job = next((job for job in jobs if job.report), None)
+    if job is None:
+        raise Failure("there is no file to show the settings of")
+    path = job.report[0]
+    policy = job.policy(path)
+    config = run.configs.of(os.path.dirname(os.path.join(job.root, path)))
+    enabled = [f"\t{run.registry.rules[code].name} ({code})," for code in sorted(policy.enabled)]
+    facts = {
+        "root": job.root,
+        "config": config.source or None,
+        "files.index": len(job.index),
+        "files.report": len(job.report),
+        "fix": run.fixes,
+        "fix_only": run.fix_only,
+        "unsafe_fixes": run.unsafe,
+        "show_fixes": run.show_fixes,
+        "output_format": run.output_format,
+        "min_severity": run.min_severity.value,
+        "target_version": job.settings.target_version,
+        "torch_version": job.settings.torch_version,
+        "cache_dir": job.settings.cache,
+        "exclude": list(DEFAULT_EXCLUDE if config.table.exclude is None else config.table.exclude),
+        "extend_exclude": list(config.table.extend_exclude),
+        "rules.unfixable": sorted(policy.enabled - policy.fixable),
+    }
+    lines = [f'Resolved settings for: "{os.path.join(job.root, path)}"', ""]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in facts.items()]
+    return "\n".join([*lines, "rules.enabled = [", *enabled, "]"]) + "\n"
 
 
 class Policies:
@@ -144,10 +176,9 @@ class Policies:
     def _resolve(self, config: Config, ignored: frozenset[str]) -> Policy:
         args = self._run.args
         layers = [
-            _layer(config.source or "configuration", config.table),
+            _layer(config.source, config.table),
             _layer("--config", self._run.inline),
             Layer(
-                source="command line",
                 select=codes(args.select),
                 extend_select=codes(args.extend_select) or (),
                 ignore=codes(args.ignore) or (),

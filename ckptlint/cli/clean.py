@@ -1,0 +1,45 @@
+"""Remove the cache of the project here, or of the projects that the given paths belong to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from ckptlint.cli.settings import CACHE_FOLDER
+from ckptlint.config import Configs
+from ckptlint.discovery import find_root, real_path
+from ckptlint.failure import Failure
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where."""
+    parser.add_argument("paths", nargs="*", metavar="PATHS", help="files or folders of the project [default: .]")
+    parser.add_argument("--cache-dir", metavar="DIR", help="where the cache lies, when it is not in the root")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Remove what is there; say what was removed."""
+    roots = sorted({find_root(real_path(path)) for path in args.paths or ["."]})
+    folders = (
+        [os.path.abspath(args.cache_dir)]
+        if args.cache_dir
+        else [os.path.join(root, Configs().of(root).table.cache_dir or CACHE_FOLDER) for root in roots]
+    )
+    for folder in folders:
+        if not os.path.isdir(folder):
+            continue
+        if not is_cache(folder):
+            raise Failure(f"{folder} does not look like a cache of ckptlint (no CACHEDIR.TAG): remove it by hand")
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise Failure(f"{folder}: cannot be removed: {error.strerror or error}") from None
+        print(f"Removed cache at: {folder}", file=sys.stderr)
+    return 0
+
+
+def is_cache(folder: str) -> bool:
+    """Whether a folder is one that ckptlint made: nothing else may be deleted."""
+    return os.path.basename(folder) == CACHE_FOLDER or os.path.isfile(os.path.join(folder, "CACHEDIR.TAG"))
