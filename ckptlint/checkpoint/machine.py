@@ -37,14 +37,15 @@ _LINE_BYTES = 65536
 
 
 class Pickle(NamedTuple):
-    """One pickle: its `value`, the offset after its STOP, the globals it names in the order met, and the name of the
-    first opcode that torch's weights_only reader does not know (None: it knows them all)."""
+    """One pickle: its `value`, the offset after its STOP, the globals it names in the order met, the first opcode
+    that torch's weights_only reader does not know (None: it knows them all), and the references to storages."""
 
     value: object
     end: int
     protocol: int
     globals: tuple[Global, ...]
     foreign_opcode: int | None
+    persistent: tuple[PersistentId, ...]
 
 
 def read_pickle(data: bytes, start: int = 0, budget: Budget = Budget()) -> Pickle:  # noqa: B008 (an immutable value)
@@ -55,7 +56,9 @@ def read_pickle(data: bytes, start: int = 0, budget: Budget = Budget()) -> Pickl
     with collector_paused():
         machine = _Machine(data, budget)
         value, end = machine.run(start)
-        return Pickle(value, end, machine.protocol, tuple(machine.globals.values()), machine.foreign)
+        return Pickle(
+            value, end, machine.protocol, tuple(machine.globals.values()), machine.foreign, tuple(machine.persistent)
+        )
 
 
 @contextmanager
@@ -81,6 +84,7 @@ class _Machine(RareOpcodes):
         stack: list[object] = []
         marks: list[list[object]] = []
         ordered = self.ordered
+        persistent = self.persistent
         pos = start
         try:
             for _ in range(self.budget.instructions // _INSTRUCTIONS_PER_LOOK):
@@ -132,7 +136,8 @@ class _Machine(RareOpcodes):
                         stack.append(_INT32(data, pos)[0])
                         pos += 4
                     elif op == 0x51:  # BINPERSID
-                        stack[-1] = PersistentId(stack[-1])
+                        stack[-1] = reference = PersistentId(stack[-1])
+                        persistent.append(reference)
                     elif op == 0x89:  # NEWFALSE
                         stack.append(False)
                     elif op == 0x29:  # EMPTY_TUPLE

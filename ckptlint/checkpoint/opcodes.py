@@ -56,6 +56,7 @@ class RareOpcodes:
         self.memo: dict[int, object] = {}
         self.globals: dict[tuple[str, str], Global] = {}
         self.ordered = Global("collections", "OrderedDict")
+        self.persistent: list[PersistentId] = []
         self.left_out = 0
         self.expanded = 0
         self.foreign: int | None = None
@@ -270,7 +271,8 @@ class RareOpcodes:
         """The opcodes of protocol 0, whose argument is a line of text."""
         line, pos = self._line(pos)
         if op == 0x50:  # PERSID
-            stack.append(PersistentId(line.decode()))
+            self.persistent.append(PersistentId(line.decode()))
+            stack.append(self.persistent[-1])
         elif op == 0x67:  # GET
             stack.append(self.memo[self._number(line)])
         elif op == 0x70:  # PUT

@@ -13,7 +13,7 @@ from ckptlint.checkpoint.zip_directory import Member, payload_start, read_member
 
 # A pickle up to this size is read into memory; a larger one (numpy arrays inside) is mapped, and its long strings
 # are passed over without being touched.
-_IN_MEMORY = 64_000_000
+IN_MEMORY = 64_000_000
 
 
 class WholePickle(NamedTuple):
@@ -35,8 +35,8 @@ def pickle_of_member(source: Source, member: Member) -> WholePickle:
 
     Raises BadCheckpoint.
     """
-    if member.size <= _IN_MEMORY or member.method != 0 or source.descriptor is None:
-        return WholePickle(read_member(source, member, _IN_MEMORY), 0)
+    if member.size <= IN_MEMORY or member.method != 0 or source.descriptor is None:
+        return WholePickle(read_member(source, member, IN_MEMORY), 0)
     import mmap  # noqa: PLC0415 (only for very large pickles)
 
     start = payload_start(source, member)

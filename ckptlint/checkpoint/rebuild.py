@@ -62,17 +62,17 @@ def rebuild(value: Call, find: FindStorage, place: Place) -> Tensor:
 
 def _v2(args: tuple[object, ...], find: FindStorage, place: Place) -> Tensor:
     """(storage, offset, size, stride[, requires_grad, hooks, metadata])."""
-    storage, dtype = _storage(args[0], find)
-    return _strided(args, find, place, storage, dtype)
+    storage, dtype, base = _storage(args[0], find)
+    return _strided(args, place, storage, dtype, base)
 
 
 def _v3(args: tuple[object, ...], find: FindStorage, place: Place) -> Tensor:
     """(storage, offset, size, stride, requires_grad, hooks, dtype[, metadata])."""
-    storage, _ = _storage(args[0], find)
-    return _strided(args, find, place, storage, _dtype(args[6]))
+    storage, _, base = _storage(args[0], find)
+    return _strided(args, place, storage, _dtype(args[6]), base)
 
 
-def _strided(args: tuple[object, ...], _: FindStorage, place: Place, storage: Storage, dtype: str) -> Tensor:
+def _strided(args: tuple[object, ...], place: Place, storage: Storage, dtype: str, base: int) -> Tensor:
     offset = args[1]
     shape = args[2] if type(args[2]) is tuple else _shape(args[2])
     stride = args[3] if type(args[3]) is tuple else _shape(args[3])
@@ -80,6 +80,7 @@ def _strided(args: tuple[object, ...], _: FindStorage, place: Place, storage: St
         raise NotATensor("its size, stride and offset do not fit each other")
     if offset < 0:
         raise NotATensor("its offset is negative")
+    offset += base
     # The last element lies at the sum of (size - 1) * stride.
     last = offset
     empty = False
@@ -118,8 +119,8 @@ def _variable(args: tuple[object, ...], find: FindStorage, place: Place) -> Tens
 
 def _quantized(args: tuple[object, ...], find: FindStorage, place: Place) -> Tensor:
     """(storage, offset, size, stride, quantizer parameters, requires_grad, hooks)."""
-    storage, dtype = _storage(args[0], find)
-    made = _strided((*args[:4], args[5]), find, place, storage, dtype)
+    storage, dtype, base = _storage(args[0], find)
+    made = _strided((*args[:4], args[5]), place, storage, dtype, base)
     return made._replace(layout="quantized")
 
 
@@ -241,7 +242,7 @@ def _part(value: object, find: FindStorage, place: Place) -> Tensor:
 
 
 def storage_of(value: PersistentId, find: FindStorage) -> tuple[Storage, str, int]:
-    """The storage that a persistent id names, the dtype of its class, and its own number of elements.
+    """The storage that a persistent id names, the dtype of its class, and the element where it begins.
 
     The id is ("storage", class, key, location, numel), in legacy files with a sixth part: None, or the (key, offset,
     numel) of a view into the storage. Raises NotATensor.
@@ -258,14 +259,16 @@ def storage_of(value: PersistentId, find: FindStorage) -> tuple[Storage, str, in
     if dtype is None:
         raise NotATensor(f"its storage is of the class {kind.qualified}, which ckptlint does not know")
     bits = 8 if dtype in _PACKED else ITEM_BITS[dtype]
-    return find(key, location if type(location) is str else "cpu", numel * bits // 8), dtype, numel
+    base = 0
+    if len(parts) > 5 and type(parts[5]) is tuple and len(parts[5]) == 3:
+        base = parts[5][1] if type(parts[5][1]) is int and 0 <= parts[5][1] <= numel else 0
+    return find(key, location if type(location) is str else "cpu", numel * bits // 8), dtype, base
 
 
-def _storage(value: object, find: FindStorage) -> tuple[Storage, str]:
+def _storage(value: object, find: FindStorage) -> tuple[Storage, str, int]:
     if type(value) is not PersistentId:
         raise NotATensor("its data is not a storage of this file")
-    storage, dtype, _ = storage_of(value, find)
-    return storage, dtype
+    return storage_of(value, find)
 
 
 # What `_rebuild_from_type_v2` may wrap; neither itself nor a parameter, so that reading cannot go round in circles.
