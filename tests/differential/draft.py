@@ -82,7 +82,9 @@ _STYLES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 class Draft:
     """Files under construction. `roles` says which file each part of the program lives in."""
 
-    def __init__(self, roles: Mapping[str, str], torch_style: str, import_style: str, exported: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, roles: Mapping[str, str], torch_style: str, import_style: str, exported: frozenset[str] = frozenset()
+    ) -> None:
         self._roles = roles
         self._vocabulary = dict(_STYLES[torch_style])
         self._import_style = import_style
@@ -143,9 +145,9 @@ class Draft:
         name = self.text(role, "$copy")
         return f"{name}({expression})" if name == "deepcopy" else f"{name}.deepcopy({expression})"
 
-    def finished(self, last: Mapping[str, str], extra: Mapping[str, str]) -> tuple[
-        tuple[tuple[str, str], ...], tuple[Mark, ...]
-    ]:
+    def finished(
+        self, last: Mapping[str, str], extra: Mapping[str, str]
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[Mark, ...]]:
         """All files with imports on top and `last` blocks at the end, and the marks of their lines."""
         files, marks = [], []
         for path in sorted({*self._blocks, *extra}):
@@ -157,7 +159,6 @@ class Draft:
                 found = _MARK.search(line)
                 if found:
                     marks.extend(Mark(path, row, word) for word in found.group(1).split(","))
-                    line = line[: found.start()]
-                lines.append(line.rstrip())
+                lines.append((line[: found.start()] if found else line).rstrip())
             files.append((path, "\n".join(lines) + "\n"))
         return tuple(files), tuple(marks)

@@ -41,9 +41,7 @@ LOSSES: dict[str, Loss] = {
     "full": _OUTSIDE,
     "piece": _OUTSIDE,
     "stateless": Loss(register="self.criterion = $nn.CrossEntropyLoss()  #@register"),
-    "weighted": Loss(
-        _WEIGHTS, "self.criterion = $nn.CrossEntropyLoss(weight=class_weights)  #@register", WEIGHT
-    ),
+    "weighted": Loss(_WEIGHTS, "self.criterion = $nn.CrossEntropyLoss(weight=class_weights)  #@register", WEIGHT),
     "bce_pos": Loss(
         _WEIGHTS,
         "self.criterion = $nn.BCEWithLogitsLoss(pos_weight=class_weights)  #@register",
@@ -70,7 +68,9 @@ LOSSES: dict[str, Loss] = {
         register="self.criterion = $nn.CrossEntropyLoss()  #@register", before=f"self.criterion.weight = {WEIGHT}"
     ),
     "held": Loss(register=f"self.objective = $Objective({WEIGHT})", value="self.objective.value(logits, y)"),
-    "listed": Loss(register=f"self.losses = [$nn.CrossEntropyLoss(weight={WEIGHT})]", value="self.losses[0](logits, y)"),
+    "listed": Loss(
+        register=f"self.losses = [$nn.CrossEntropyLoss(weight={WEIGHT})]", value="self.losses[0](logits, y)"
+    ),
     "non_persistent": Loss(
         _WEIGHTS,
         "self.criterion = $nn.CrossEntropyLoss(weight=class_weights)\n"

@@ -1,8 +1,8 @@
 """Watching torch while a script runs: what is saved, what is loaded, where, and whether values really arrived.
 
 `torch.save`, `torch.load`, `Module.state_dict` and `Module.load_state_dict` are replaced for the time of the watch by
-functions that call the real ones and take notes. Every tensor that a state dict gives out is remembered with its key and
-the place of the call, so that it is known again in the file, whatever was done to the dict in between.
+functions that call the real ones and take notes. Every tensor that a state dict gives out is remembered with its key
+and the place of the call, so that it is known again in the file, whatever was done to the dict in between.
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ class Recorder:
             finally:
                 self._depth -= 1
                 restored = sum(_bytes(p) in values for name, p in module.named_parameters() if name in fresh)
-                self.loads.append(
-                    Load(site, raised, missing, unexpected, restored, len(fresh), known is not None)
-                )
+                self.loads.append(Load(site, raised, missing, unexpected, restored, len(fresh), known is not None))
             return result
 
         return load_state_dict
@@ -177,14 +175,14 @@ class Recorder:
     def _saved_key(self, name: str, tensor: torch.Tensor) -> SavedKey:
         known = self._origin.get(id(tensor))
         if known is None:
-            return SavedKey(name, None, (), False)
+            return SavedKey(name, name, None, (), False)
         _, key, module, site = known
         bare, wrappers, loss = explain_key(module, key)
         if name == bare:
             wrappers = ()
         elif not name.endswith(key):
             wrappers = tuple(one for one in wrappers if one[0] in name.split("."))
-        return SavedKey(name, site, tuple(kind for _, kind in wrappers), loss)
+        return SavedKey(name, bare, site, tuple(kind for _, kind in wrappers), loss)
 
     def outcome(self) -> Outcome:
         return Outcome(tuple(self.saves), tuple(self.loads), None)

@@ -21,11 +21,12 @@ class Site(msgspec.Struct, frozen=True, order=True):
 class SavedKey(msgspec.Struct, frozen=True):
     """One tensor of a file: its key there, the `.state_dict()` call it came from, and what its key carries.
 
-    `wrappers` are the kinds of wrapper ("dp", "ddp", "compile", "averaged", "other") whose segment is in the key, `loss`
-    says that it is the weight of a loss.
+    `wrappers` are the kinds of wrapper ("dp", "ddp", "compile", "averaged") whose segment is in the key; `loss` says
+    that it is the weight of a loss; `bare` is the key without any wrapper, as the model itself calls it.
     """
 
     name: str
+    bare: str
     site: Site | None
     wrappers: tuple[str, ...]
     loss: bool

@@ -5,24 +5,28 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+from .clashes import IN_CLASS
 from .draft import Draft
 from .models import define_models, fit_source, net_expression
 from .project import Project, Script
 from .readers import read_lines
-from .spec import DIMENSIONS, IN_CLASS, Spec
+from .spec import DIMENSIONS, Spec
 from .wraps import built, define_wrappers, flags_of_wrap, wrap_lines
 from .writers import define_paths, define_unwrap, path_expression, write_lines
 
+_ROLE_FILES = {
+    "split": (
+        "model=arch.py losses=losses.py wrappers=common.py build=common.py io=common.py config=common.py "
+        "engine=engine.py steps=steps.py train=train.py test=test.py"
+    ),
+    "package": (
+        "model=net/models.py losses=net/losses.py wrappers=net/models.py build=net/build.py io=net/io.py "
+        "config=net/config.py engine=net/engine.py steps=net/steps.py train=train.py test=test.py"
+    ),
+}
 _ROLES: Mapping[str, Mapping[str, str]] = {
-    "split": {
-        "model": "arch.py", "losses": "losses.py", "wrappers": "common.py", "build": "common.py", "io": "common.py",
-        "config": "common.py", "engine": "engine.py", "steps": "steps.py", "train": "train.py", "test": "test.py",
-    },
-    "package": {
-        "model": "net/models.py", "losses": "net/losses.py", "wrappers": "net/models.py", "build": "net/build.py",
-        "io": "net/io.py", "config": "net/config.py", "engine": "net/engine.py", "steps": "net/steps.py", "train": "train.py", "test": "test.py",
-    },
-}  # fmt: skip
+    layout: dict(pair.split("=") for pair in pairs.split()) for layout, pairs in _ROLE_FILES.items()
+}
 _EXPORTED = ("Net", "FullModel", "build_model", "unwrap_model", "save_checkpoint", "load_checkpoint", "read_weights")
 _OPTIONS: Mapping[str, str] = {
     "parallel": 'parser.add_argument("--parallel", action="store_true")',
@@ -67,7 +71,9 @@ def render(spec: Spec) -> Project:
     elif spec["layout"] == "single":
         draft.block("train", _function("train(args)", train))
         draft.block("test", _function("test(args)", test))
-        last["main.py"] = _script(draft, spec, "train", ["if args.evaluate:", "    test(args)", "else:", "    train(args)"])
+        last["main.py"] = _script(
+            draft, spec, "train", ["if args.evaluate:", "    test(args)", "else:", "    train(args)"]
+        )
         writer, reader = Script("main.py", (), flags), Script("main.py", ("--evaluate", *reader_argv), test_flags)
     else:
         last["train.py"] = _script(draft, spec, "train", train)
@@ -157,7 +163,7 @@ def _define_trainer(draft: Draft, spec: Spec) -> None:
         draft.define("engine", "Trainer", _class("Trainer($BaseTrainer)", [init]))
         return
     if spec["holder"] == "attr_setup":
-        setup = _function("setup(self)", ["args = self.args", *wrap] or ["pass"])
+        setup = _function("setup(self)", ["args = self.args", *wrap])
         methods = [_function("__init__(self, args)", build), setup, *methods]
     else:
         methods = [_function("__init__(self, args)", [*build, *wrap]), *methods]

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -110,7 +111,7 @@ def _machine(
     """The process as the script shall see it; everything is put back afterwards."""
     importer = _Importer(program)
     hidden = {name: sys.modules.pop(name, None) for name in [*program.modules(), *extra]}
-    old = (sys.argv, os.getcwd(), os.environ.get("WORLD_SIZE"), sys.stdout)
+    old = (sys.argv, str(Path.cwd()), os.environ.get("WORLD_SIZE"), sys.stdout)
     patched: list[tuple[Any, str, Any]] = [
         (torch.cuda, "device_count", _seen_by_project(torch.cuda.device_count, setting.gpus)),
         (torch.cuda, "is_available", _seen_by_project(torch.cuda.is_available, setting.gpus > 0)),

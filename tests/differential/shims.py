@@ -55,6 +55,12 @@ class FabricModule(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self._forward_module(*args, **kwargs)
 
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("_forward_module"), name)
+
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         return self._forward_module.state_dict(*args, **kwargs)
 

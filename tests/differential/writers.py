@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
+from .clashes import TAKES_MODEL
 from .draft import Draft
-from .spec import TAKES_MODEL, Spec
+from .spec import Spec
 from .wraps import condition_of
 
 _PARALLEL = "($DP, $DDP)"
@@ -203,7 +204,9 @@ def _with_model(draft: Draft, spec: Spec, model: str, path: str) -> list[str]:
             self.save_checkpoint(model)
 
 """
-        source = f"class EarlyStopping:\n{init}" + call.lstrip("\n") + _function("save_checkpoint(self, model)", body, 4)
+        source = (
+            f"class EarlyStopping:\n{init}" + call.lstrip("\n") + _function("save_checkpoint(self, model)", body, 4)
+        )
         draft.define("io", "EarlyStopping", source)
         return [f"early_stopping = $EarlyStopping({path})", f"early_stopping(0.5, {given})"]
     draft.define("io", "SaveWeights", f"class SaveWeights:\n{init}" + _function("on_epoch_end(self, model)", body, 4))

@@ -1,0 +1,109 @@
+"""`python -m tests.differential --programs 20000 --seed 1 --write docs/accuracy.md`
+
+Judges the projects of seeds SEED, SEED+1, ... and prints what disagreed, grouped, with the simplest project of each
+group. `--show SEED` prints one project and its verdict. `--shrink` makes one case of each group small and, with
+`--record`, adds it to regressions.json. `--empty` judges an answer without any finding: all demands are misses then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+from .campaign import Plan, run
+from .judge import judge
+from .regressions import record
+from .render import render
+from .runner import evidence_of
+from .sandbox import Sandbox
+from .shrink import shrink
+from .spec import Spec, spec_of, spec_of_seed
+from .tally import Case, Tally
+
+
+def main() -> int:
+    """0 when nothing disagreed, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
+    parser.add_argument("--programs", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=0, help="stop after this time, with what was done")
+    parser.add_argument("--no-fixes", action="store_true", help="judge findings only")
+    parser.add_argument("--no-mutations", action="store_true")
+    parser.add_argument("--empty", action="store_true", help="judge an answer without findings")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--show", type=int, metavar="SEED")
+    parser.add_argument("--spec", nargs="*", metavar="DIMENSION=CHOICE", help="like --show, for these choices")
+    parser.add_argument("--shrink", action="store_true")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--groups", type=int, default=20, help="how many groups to print")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    if args.show is not None or args.spec is not None:
+        spec = (
+            spec_of_seed(args.show) if args.show is not None else spec_of(**dict(one.split("=") for one in args.spec))
+        )
+        return _show(spec, args.empty)
+    plan = Plan(args.seed, args.programs, not args.no_fixes, args.empty, args.jobs, args.minutes * 60)
+    tally = run(plan)
+    _print_groups(tally, args.groups, args.shrink or args.record, args.record)
+    if args.write:
+        _write(plan, tally, args.write, not (args.no_mutations or args.empty))
+    return 1 if tally.disagreements else 0
+
+
+def _write(plan: Plan, tally: Tally, path: Path, mutations: bool) -> None:
+    from .accuracy import page
+    from .mutations import score
+
+    path.write_text(page(plan, tally, score(Sandbox()) if mutations else None), encoding="utf-8")
+
+
+def _show(spec: Spec, empty: bool) -> int:
+    project = render(spec)
+    print(" ".join(f"{name}={choice}" for name, choice in spec.described().items()))
+    for path, text in project.files:
+        print(f"\n===== {path}")
+        print("\n".join(f"{row:3} {line}" for row, line in enumerate(text.rstrip().split("\n"), 1)))
+    sandbox = Sandbox()
+    for one in evidence_of(sandbox, project).runs:
+        print(f"\nwriter {one.writing}, reader {one.reading}")
+        for save in one.outcome.saves:
+            print("  saved", save.file, [(key.name, key.wrappers, key.loss) for key in save.keys])
+        for load in one.outcome.loads:
+            print("  load", load)
+        print("  ", one.outcome.failure)
+    verdict = judge(sandbox, project, ask=lambda _: (), fixes=False) if empty else judge(sandbox, project)
+    print("\nfindings", verdict.found, "demanded", verdict.demanded)
+    for difference in verdict.disagreements:
+        print(difference)
+    return 1 if verdict.disagreements else 0
+
+
+def _print_groups(tally: Tally, limit: int, small: bool, keep: bool) -> None:
+    """The disagreements by kind, rule and reason, the largest group first."""
+    groups: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
+    for case in tally.cases:
+        groups[(case.kind, case.rule, case.reason)].append(case)
+    sandbox = Sandbox() if small else None
+    for (kind, rule, reason), cases in sorted(groups.items(), key=lambda group: -len(group[1]))[:limit]:
+        simplest = min(cases, key=lambda case: spec_of_seed(case.seed).weight)
+        print(f"{len(cases):6} {kind} {rule} ({reason}), e.g. seed {simplest.seed}: {simplest.choices}")
+        print(f"       {simplest.detail[:300]}")
+        if sandbox is not None:
+            spec = shrink(spec_of_seed(simplest.seed), lambda one, case=simplest: _fails_alike(sandbox, one, case))
+            print(f"       shrunk: {spec.described()}")
+            if keep:
+                record(spec, kind, rule, reason)
+
+
+def _fails_alike(sandbox: Sandbox, spec: Spec, case: Case) -> bool:
+    verdict = judge(sandbox, render(spec), fixes=case.kind == "bad fix")
+    return any((one.kind, one.rule, one.reason) == (case.kind, case.rule, case.reason) for one in verdict.disagreements)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
