@@ -21,8 +21,14 @@ _LOOKS_LIKE_COMMENT = re.compile(r"#[^\n]*")
 
 
 def damage(old: str, new: str, edits: Iterable[Edit]) -> str | None:
-    """What is wrong with `new`, made from `old` by `edits`, in words that follow "the file"; None when it is sound."""
-    if not still_parses(old, new):
+    """What is wrong with `new`, made from `old` by `edits`, in words that follow "the file"; None when it is sound.
+
+    It must be read by the parser that reads `old`: Python's own, else libcst's.
+    """
+    reads = next((reads for reads in (_python_reads, _libcst_reads) if reads(old)), None)
+    if reads is None:
+        return "cannot be parsed as it is, so no fix can be checked"
+    if not reads(new):
         return "would not parse any more"
     edited = tuple(edits)
     kept = Counter(text for start, end, text in comments(old) if not _is_about(start, end, old, edited))
@@ -30,13 +36,6 @@ def damage(old: str, new: str, edits: Iterable[Edit]) -> str | None:
     if lost:
         return f"would lose the comment {min(lost)!r}"
     return None
-
-
-def still_parses(old: str, new: str) -> bool:
-    """Whether `new` is read by the parser that reads `old`: Python's own, else libcst's; False when neither does."""
-    if _python_reads(old):
-        return _python_reads(new)
-    return _libcst_reads(old) and _libcst_reads(new)
 
 
 def _python_reads(text: str) -> bool:

@@ -21,6 +21,7 @@ import msgspec
 from ckptlint.findings import Edit, Place, Position, Span
 
 _IMPORT_LINE = re.compile(r"(?:import|from[ \t]+[\w.]+[ \t]+import)[ \t]+[\w.][^\n()\\;]*")
+_FROM_IMPORT = re.compile(r"from[ \t]+([\w.]+)[ \t]+import[ \t]+([\w \t,]+)")
 _FUNCTION = re.compile(r"def[ \t]+(\w+)[^\n]*\n(?:[ \t][^\n]*\n|\n)+")
 
 
@@ -132,10 +133,10 @@ def offset(position: Position, starts: Sequence[int], text: str) -> int | None:
     return found if found <= end else None
 
 
-def fits(edit: Edit, text: str, starts: Sequence[int]) -> bool:
-    """Whether the place of the edit exists in `text`."""
+def replaced(edit: Edit, text: str, starts: Sequence[int]) -> str | None:
+    """What the edit replaces in `text`; None when its place is not there."""
     start, end = offset(edit.place.span.start, starts, text), offset(edit.place.span.end, starts, text)
-    return start is not None and end is not None and start <= end
+    return text[start:end] if start is not None and end is not None and start <= end else None
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
@@ -170,17 +171,25 @@ def _together(contents: Sequence[str]) -> str:
     with_imports = [part for part in parts if part.imports]
     functions = sorted((part for part in parts if part.function), key=lambda part: part.function)
     text = "\n" * max((part.before for part in with_imports), default=0)
-    lines = {line for part in with_imports for line in part.imports}
-    text += "".join(f"{line}\n" for line in sorted(lines, key=_import_key))
+    text += "".join(f"{line}\n" for line in _joined({line for part in with_imports for line in part.imports}))
     for number, part in enumerate(functions):
         before = max(part.before, 2) if with_imports or number else part.before
         text += "\n" * before + part.body
     return text + "\n" * max(part.after for part in parts)
 
 
-def _import_key(line: str) -> tuple[bool, str]:
-    """`import x` before `from x import y`, as isort and ruff sort them."""
-    return (line.startswith("from"), line)
+def _joined(lines: Iterable[str]) -> list[str]:
+    """Import lines as isort and ruff sort them: `import x` first, then `from x import a, b` once for each module."""
+    plain: set[str] = set()
+    names: dict[str, set[str]] = {}
+    for line in lines:
+        start = _FROM_IMPORT.fullmatch(line)
+        if start is None:
+            plain.add(line)
+        else:
+            names.setdefault(start.group(1), set()).update(name.strip() for name in start.group(2).split(","))
+    joined = [f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)]
+    return [*sorted(plain), *joined]
 
 
 def span_of(start: int, end: int, starts: Sequence[int]) -> Span:

@@ -20,9 +20,9 @@ from itertools import combinations
 
 import msgspec
 
-from ckptlint.findings import Applicability, Edit, Finding, Fix
+from ckptlint.findings import Applicability, Finding, Fix
 from ckptlint.fixes.check import damage
-from ckptlint.fixes.edit import Accepted, conflict, fits, line_starts
+from ckptlint.fixes.edit import Accepted, conflict, line_starts, replaced
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -95,11 +95,17 @@ class _Texts:
     def __init__(self, read: Callable[[str], str]) -> None:
         self._read = read
         self._texts: dict[str, str] = {}
+        self._starts: dict[str, tuple[int, ...]] = {}
 
     def __getitem__(self, path: str) -> str:
         if path not in self._texts:
             self._texts[path] = self._read(path)
         return self._texts[path]
+
+    def starts(self, path: str) -> tuple[int, ...]:
+        if path not in self._starts:
+            self._starts[path] = line_starts(self[path])
+        return self._starts[path]
 
 
 def _obstacle(fix: Fix, texts: _Texts, writable: Callable[[str], bool]) -> str | None:
@@ -108,27 +114,26 @@ def _obstacle(fix: Fix, texts: _Texts, writable: Callable[[str], bool]) -> str |
     foreign = [path for path in paths if not writable(path)]
     if foreign:
         return f"it also has to change {', '.join(foreign)}, which {_was(foreign)} not given to be fixed"
+    changes = False
     for path in paths:
         try:
             text = texts[path]
         except OSError as error:
             return f"{path} cannot be read: {error.strerror or error}"
-        starts = line_starts(text)
-        if not all(fits(edit, text, starts) for edit in fix.edits if edit.place.path == path):
+        here = [edit for edit in fix.edits if edit.place.path == path]
+        before = [replaced(edit, text, texts.starts(path)) for edit in here]
+        changes = changes or before != [edit.content for edit in here]
+        if None in before:
             return f"{path} is not the file that was analysed: a place to be changed is not there"
     if any(conflict(one, other) for one, other in combinations(fix.edits, 2)):
         return "its own edits overlap"
-    if all(_changes_nothing(edit, texts[edit.place.path]) for edit in fix.edits):
+    if not changes:
         return "it would change nothing"
     return None
 
 
 def _was(paths: Sequence[str]) -> str:
     return "was" if len(paths) == 1 else "were"
-
-
-def _changes_nothing(edit: Edit, text: str) -> bool:
-    return Accepted([edit]).apply_to(text) == text
 
 
 class _Choice:

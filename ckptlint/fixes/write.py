@@ -49,13 +49,13 @@ class _Staged(msgspec.Struct, frozen=True):
     old: bytes
 
 
-def write(plan_: Plan, root: Path, original: Mapping[str, SourceFile]) -> WriteReport:
+def write(chosen: Plan, root: Path, original: Mapping[str, SourceFile]) -> WriteReport:
     """Write the files of a plan; `original` has the files as they were analysed.
 
     Raises KeyboardInterrupt when interrupted (nothing is half-written then), never OSError.
     """
     cancelled: list[tuple[Finding, str]] = []
-    rest = plan_
+    rest = chosen
     while rest.files:
         failed = _attempt(rest.files, root, original)
         if not failed:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckptlint.findings import Edit, Place, Position, Span
-from ckptlint.fixes.edit import Accepted, apply_edits, conflict, fits, insertion, line_starts
+from ckptlint.fixes.edit import Accepted, apply_edits, conflict, insertion, line_starts, replaced
 
 from .sample import change
 
@@ -28,7 +28,7 @@ def test_the_end_of_a_text_without_a_newline_is_a_place() -> None:
 def test_a_place_outside_the_text_does_not_fit(row: int, column: int) -> None:
     text = "abc\nd"
     edit = insertion("a", Position(row, column), "x")
-    assert not fits(edit, text, line_starts(text))
+    assert replaced(edit, text, line_starts(text)) is None
     with pytest.raises(ValueError, match="no place"):
         apply_edits(text, [edit])
 
@@ -86,6 +86,11 @@ def test_an_import_asked_for_twice_goes_in_once() -> None:
         insertion("a", Position(1, 1), "import copy\nimport re\n"),
     ]
     assert apply_edits("", edits) == "import copy\nimport re\n"
+
+
+def test_names_imported_from_one_module_share_a_line() -> None:
+    edits = [insertion("a", Position(1, 1), f"from torch.nn import {names}\n") for names in ("B", "A as C", "B, D")]
+    assert apply_edits("", edits) == "from torch.nn import A as C, B, D\n"
 
 
 def test_two_functions_of_one_name_exclude_each_other() -> None:

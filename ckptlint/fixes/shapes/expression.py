@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 
-_PRIMARY = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp)
 _REPEATABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Load, ast.Tuple, ast.UnaryOp, ast.USub)
 
 
@@ -28,11 +27,12 @@ def repeatable(text: str) -> bool:
 
 
 def primary(text: str) -> str:
-    """`text` in parentheses where `.name` after it would bind to a part of it only."""
-    tree = parsed(text)
-    if isinstance(tree, _PRIMARY) or (tree is not None and _whole_in_parentheses(text)):
-        return text
-    return f"({text})"
+    """`text`, in parentheses where `.name` after it would bind to a part of it only."""
+    try:
+        bare, whole = ast.parse(f"(\n{text}.name\n)", mode="eval"), ast.parse(f"(\n({text}).name\n)", mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return f"({text})"
+    return text if ast.dump(bare) == ast.dump(whole) else f"({text})"
 
 
 def standalone(text: str) -> str:
@@ -58,9 +58,3 @@ def part(text: str, node: ast.expr) -> tuple[int, int]:
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return offset_in(text, node.lineno, node.col_offset), offset_in(text, node.end_lineno, node.end_col_offset)
-
-
-def _whole_in_parentheses(text: str) -> bool:
-    if not (text.startswith("(") and text.endswith(")")):
-        return False
-    return parsed(text[1:-1]) is not None

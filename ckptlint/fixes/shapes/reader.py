@@ -20,7 +20,7 @@ Nothing is moved out of a lambda, a comprehension or a condition, where that wou
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -166,8 +166,8 @@ def _call_in(statement: str, at: int) -> _Load | Declined:
 
 
 def _path_to(tree: ast.AST, statement: str, at: int) -> list[ast.AST] | None:
-    """The nodes from the statement down to the load call that begins `at`."""
-    for child in ast.iter_child_nodes(tree):
+    """The nodes from the statement down to the load call that begins `at`; f-strings are closed (no places inside)."""
+    for child in [] if isinstance(tree, ast.JoinedStr) else ast.iter_child_nodes(tree):
         below = _path_to(child, statement, at)
         if below is not None:
             return [tree, *below]
@@ -207,12 +207,20 @@ def _runs_otherwise(outer: ast.AST, inner: ast.AST) -> bool:
 def _runs_before(tree: ast.AST, path: Sequence[ast.AST], statement: str, state: ast.expr) -> bool:
     """Whether a call of the statement runs before the state dict is evaluated, so that moving it might show."""
     begin = part(statement, state)[0]
-    call = path[-1]
-    inside = set(ast.walk(call)) if repeatable(_part(statement, state)) else set()
-    return any(
-        isinstance(node, ast.Call) and node not in path and node not in inside and part(statement, node)[1] <= begin
-        for node in ast.walk(tree)
-    )
+    own = set(ast.walk(path[-1])) if repeatable(_part(statement, state)) else set()
+    return any(node not in path and node not in own and part(statement, node)[1] <= begin for node in _running(tree))
+
+
+def _running(tree: ast.AST) -> Iterator[ast.expr]:
+    """The calls below `tree`; an f-string with a call inside stands for it."""
+    if isinstance(tree, ast.Call):
+        yield tree
+    if isinstance(tree, ast.JoinedStr):
+        if any(isinstance(node, ast.Call) for node in ast.walk(tree)):
+            yield tree
+        return
+    for child in ast.iter_child_nodes(tree):
+        yield from _running(child)
 
 
 def _part(statement: str, node: ast.expr) -> str:

@@ -21,7 +21,8 @@ def at_top_level(path: str, text: str, tree: ast.Module, content: str) -> Edit:
     last = _last_before(tree)
     if last is None:
         if not tree.body:
-            return insertion(path, Position(1, 1), content.lstrip("\n"))
+            end = Position(len(rows), len(rows[-1]) + 1)
+            return insertion(path, end, "\n" * bool(rows[-1]) + content.lstrip("\n"))
         first = tree.body[0]
         row = min([first.lineno, *(node.lineno for node in getattr(first, "decorator_list", []))])
         spaced = is_function or isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
@@ -37,20 +38,16 @@ def at_top_level(path: str, text: str, tree: ast.Module, content: str) -> Edit:
 def with_function(path: str, text: str, tree: ast.Module, name: str, source: str) -> tuple[str, tuple[Edit, ...]]:
     """Have the function `source` (its text, with `{name}` for the name): its name in this file, the edits to add it.
 
-    A function of the file's own with the same text is used again.
+    A function of the file's own that does the same is used again.
     """
-    taken = names_in(tree)
     for node in tree.body:
-        if not isinstance(node, ast.FunctionDef) or not node.name.startswith(name):
-            continue
-        if ast.get_source_segment(text, node) == _named(source, node.name):
-            return node.name, ()
-    name = fresh(name, taken)
-    return name, (at_top_level(path, text, tree, f"\n\n{_named(source, name)}\n"),)
-
-
-def _named(source: str, name: str) -> str:
-    return source.replace("{name}", name)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(name):
+            same = ast.parse(source.replace("{name}", node.name)).body[0]
+            if ast.dump(same) == ast.dump(node):
+                return node.name, ()
+    name = fresh(name, names_in(tree))
+    content = source.replace("{name}", name)
+    return name, (at_top_level(path, text, tree, f"\n\n{content}\n"),)
 
 
 def _last_before(tree: ast.Module) -> ast.stmt | None:
