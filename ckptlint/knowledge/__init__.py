@@ -1,0 +1,8 @@
+"""What is known about torch and its frameworks: data, each piece with its source, and the loader that types it."""
+
+from __future__ import annotations
+
+from ckptlint.knowledge.entries import Gather, Layer, Loss, Preparer, Saved, Unwrap, Wrapper
+from ckptlint.knowledge.load import Knowledge, load_knowledge
+
+__all__ = ["Gather", "Knowledge", "Layer", "Loss", "Preparer", "Saved", "Unwrap", "Wrapper", "load_knowledge"]

@@ -1,0 +1,287 @@
+"""Reading and writing attributes.
+
+An attribute of a module is looked for where torch looks: in the object, in its class, and, for wrappers that let it
+through (torch.compile), in the wrapped module. DataParallel lets nothing through: `model.backbone` on a wrapped model
+raises, and so does `model.module` on a bare one. The second is noted, since it is a common bug.
+"""
+
+from __future__ import annotations
+
+from ckptlint.analysis import classes, entries, imports
+from ckptlint.analysis.events import ModuleAccessEvent
+from ckptlint.analysis.guards import Guard, both
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.spreading import spread
+from ckptlint.analysis.symbols import shorten, symbol_of
+from ckptlint.analysis.values import (
+    NONE,
+    Bound,
+    Choice,
+    ClassValue,
+    Const,
+    Content,
+    External,
+    Function,
+    Key,
+    KeyPieces,
+    Keys,
+    Method,
+    Opaque,
+    Package,
+    Partial,
+    PythonModule,
+    Ref,
+    Site,
+    SuperValue,
+    TensorValue,
+    Text,
+    TupleValue,
+    Value,
+    alternatives,
+    choose,
+)
+
+#: Attributes that only wrapped modules have.
+UNWRAPPING = ("module", "_orig_mod")
+
+
+class Missing:
+    """The object has no such attribute."""
+
+
+MISSING = Missing()
+
+
+def read(machine: Machine, owner: Value, name: str, site: Site) -> Value:
+    """`owner.name`."""
+    if name in UNWRAPPING:
+        return _unwrap(machine, owner, name, site)
+    return spread(machine, owner, lambda plain: _present(machine, plain, name, site))
+
+
+def _present(machine: Machine, owner: Value, name: str, site: Site) -> Value:
+    value = find(machine, owner, name, site)
+    if isinstance(value, Missing):
+        return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
+    return value
+
+
+def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
+    """`owner.module`: which alternatives have it, which lack it."""
+    present: list[Guard] = []
+    absent: list[Guard] = []
+    results: list[tuple[Guard, Value]] = []
+    unknown = False
+    before = machine.guard
+    wraps: list[Site] = []
+    for guard, plain in alternatives(owner):
+        joined = both(before, guard)
+        if joined is None:
+            continue
+        machine.guard = joined
+        value = find(machine, plain, name, site)
+        if isinstance(value, Missing):
+            absent.append(guard)
+            continue
+        if isinstance(plain, Ref) and machine.info(plain).wrapper is not None:
+            present.append(guard)
+            place = machine.info(plain).site
+            wraps += [place] if place is not None else []
+        else:
+            unknown = True
+        results.append((guard, value))
+    machine.guard = before
+    handled = _note_missing(machine, absent)
+    if present or absent:
+        machine.events.accesses.append(
+            ModuleAccessEvent(
+                site, name, tuple(present), tuple(absent), unknown, handled, machine.run, before, tuple(wraps)
+            )
+        )
+    if not results:
+        return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
+    return choose(results, "unwrapped")
+
+
+def _note_missing(machine: Machine, absent: list[Guard]) -> bool:
+    """Tell the `try` around that an AttributeError is raised in these cases."""
+    if not absent:
+        return False
+    for block in reversed(machine.tries):
+        if block.catches_any("AttributeError"):
+            block.raised.extend(absent)
+            return True
+    return False
+
+
+def has(machine: Machine, owner: Value, name: str, site: Site) -> Value:
+    """`hasattr(owner, name)`, for a plain owner."""
+    value = find(machine, owner, name, site)
+    if isinstance(value, Missing):
+        return Const(False)
+    if isinstance(owner, Opaque) or (isinstance(value, Opaque) and isinstance(owner, Ref)):
+        if isinstance(owner, Opaque) and owner.fresh and name in UNWRAPPING:
+            return Const(False)
+        return Opaque(shorten(f"hasattr({symbol_of(owner)}, {name!r})"))
+    return Const(True)
+
+
+def find(machine: Machine, owner: Value, name: str, site: Site) -> Value | Missing:
+    """`owner.name` for a plain owner, MISSING where that certainly raises."""
+    if isinstance(owner, Ref):
+        return _of_object(machine, owner, name, site)
+    if isinstance(owner, (PythonModule, Package, External)):
+        return imports.member(machine, owner, name)
+    if isinstance(owner, Opaque):
+        return _of_opaque(machine, owner, name)
+    if isinstance(owner, ClassValue):
+        value = classes.attribute(machine, owner, name)
+        if value is not None:
+            return classes.bound(machine, value, owner, owner, site) if _is_class_method(machine, value) else value
+        bases = classes.external_bases(machine, owner)
+        return Method(owner, name) if bases else Opaque(f"{owner.name}.{name}")
+    if isinstance(owner, SuperValue):
+        return _of_super(machine, owner, name, site)
+    if isinstance(owner, (Const, Text, Key, KeyPieces, Keys, TupleValue)):
+        return Method(owner, name)
+    if isinstance(owner, TensorValue):
+        return owner if name in ("data", "grad", "T") else Method(owner, name)
+    if isinstance(owner, Partial) and name == "func":
+        return owner.function
+    if isinstance(owner, (Function, Bound, Method, Content)):
+        return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
+    return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
+
+
+def _is_class_method(machine: Machine, value: Value) -> bool:
+    return isinstance(value, Function) and machine.functions[value.key].kind == "class"
+
+
+def _of_opaque(machine: Machine, owner: Opaque, name: str) -> Value | Missing:
+    holder = machine.opaque_owners.get(owner.symbol)
+    if holder is not None:
+        value = machine.get(Ref(holder), name)
+        if value is not None:
+            return value
+    if name in machine.knowledge.module.methods or name in machine.knowledge.module.returns_self:
+        return Method(owner, name)
+    if owner.fresh and name in UNWRAPPING:
+        return MISSING
+    return Opaque(shorten(f"{owner.symbol}.{name}"), fresh=owner.fresh and name not in UNWRAPPING)
+
+
+def _of_super(machine: Machine, owner: SuperValue, name: str, site: Site) -> Value:
+    cls: Value = ClassValue(owner.key, machine.classes[owner.key].name)
+    if isinstance(owner.receiver, Ref):
+        cls = machine.info(owner.receiver).cls or cls
+    elif isinstance(owner.receiver, ClassValue):
+        cls = owner.receiver
+    value = classes.attribute(machine, cls, name, after=owner.key)
+    if value is not None:
+        return classes.bound(machine, value, owner.receiver, cls, site)
+    return Method(owner, name)
+
+
+def _of_object(machine: Machine, owner: Ref, name: str, site: Site) -> Value | Missing:
+    info = machine.info(owner)
+    value = machine.get(owner, name) if name != entries.BULK else None
+    if value is not None and info.kind not in ("dict", "list", "file"):
+        return value
+    if info.kind in ("dict", "list"):
+        return Method(owner, name)
+    if info.kind == "file":
+        if name in UNWRAPPING:
+            return entries.item(machine, owner, Const("." + name), site)
+        return Method(owner, name)
+    if info.kind == "opaque":
+        return Opaque(f"<object {owner.id}>.{name}")
+    if info.cls is not None:
+        value = classes.attribute(machine, info.cls, name)
+        if value is not None:
+            return classes.bound(machine, value, owner, info.cls, site)
+    if info.kind == "foreign":
+        assert isinstance(info.cls, External)
+        if name in machine.knowledge.module.methods or name in machine.knowledge.module.returns_self:
+            return Method(owner, name)
+        if name in UNWRAPPING:
+            return MISSING
+        return Opaque(shorten(f"{info.cls.name}.{name}"))
+    if info.kind == "module":
+        return _of_module(machine, owner, name, site)
+    if name in UNWRAPPING:
+        return Opaque(f"<object {owner.id}>.{name}")
+    return Opaque(shorten(f"{_described(machine, owner)}.{name}"))
+
+
+def _described(machine: Machine, owner: Ref) -> str:
+    """An attribute that is not known is the same for every object of a class: `Trainer.distributed`."""
+    cls = machine.info(owner).cls
+    return cls.name if isinstance(cls, (ClassValue, External)) else f"<object {owner.id}>"
+
+
+def _of_module(machine: Machine, owner: Ref, name: str, site: Site) -> Value | Missing:
+    info = machine.info(owner)
+    facts = machine.knowledge.module
+    if info.wrapper is not None and not info.token and name in UNWRAPPING:
+        inner = machine.get(owner, "module")
+        return inner if inner is not None else Opaque("module")
+    if info.wrapper is not None and (info.wrapper.inherits or _forwards(machine, info.cls)):
+        inner = machine.get(owner, info.token or "module")
+        if inner is not None and name not in facts.methods and name not in facts.returns_self:
+            found = spread(machine, inner, lambda plain: _or_missing(find(machine, plain, name, site)))
+            return MISSING if found == Opaque("<missing>") else found
+    if name in facts.methods or name in facts.returns_self:
+        return Method(owner, name)
+    if name in UNWRAPPING:
+        unknown_base = isinstance(info.cls, ClassValue) and classes.has_unknown_base(machine, info.cls)
+        return Opaque(f"<object {owner.id}>.{name}") if unknown_base else MISSING
+    return Opaque(shorten(f"{_described(machine, owner)}.{name}"), fresh=True)
+
+
+def _or_missing(value: Value | Missing) -> Value:
+    return Opaque("<missing>") if isinstance(value, Missing) else value
+
+
+def _forwards(machine: Machine, cls: Value | None) -> bool:
+    """Whether the class hands unknown attributes on to the wrapped module by a `__getattr__` of its own."""
+    return isinstance(cls, ClassValue) and classes.attribute(machine, cls, "__getattr__") is not None
+
+
+def module_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Value:
+    """`model[0]`, `nets["g"]` on a container module, or an object with `__getitem__`."""
+    if isinstance(index, Const):
+        value = machine.get(owner, str(index.value))
+        if value is not None:
+            return value
+    bulk = machine.get(owner, entries.BULK)
+    if bulk is not None and bulk != NONE:
+        return bulk
+    return Opaque(shorten(f"<object {owner.id}>[{symbol_of(index)}]"), fresh=machine.info(owner).kind == "module")
+
+
+def write(machine: Machine, owner: Value, name: str, value: Value, site: Site) -> None:
+    """`owner.name = value`."""
+    if isinstance(owner, Choice):
+        write_each(machine, owner, name, value, site)
+        return
+    if isinstance(owner, Opaque):
+        machine.set(Ref(machine.opaque_owner(owner.symbol)), name, value, site)
+    elif isinstance(owner, ClassValue):
+        machine.memory.write(machine.class_info(owner).scope, name, value)
+    elif isinstance(owner, PythonModule):
+        machine.memory.write(imports.module_scope(machine, owner.file), name, value)
+    elif isinstance(owner, Ref):
+        machine.set(owner, name, value, site)
+
+
+def write_each(machine: Machine, owner: Choice, name: str, value: Value, site: Site) -> None:
+    """`owner.name = value` where the owner differs: in each object the write happens under its guard."""
+    for guard, plain in owner.alternatives:
+        if isinstance(plain, Ref):
+            before = machine.memory.read(plain.id, name)
+            if before is None:
+                machine.set(plain, name, value, site)
+            else:
+                others = [other for other, one in owner.alternatives if one != plain]
+                cases: list[tuple[Guard, Value]] = [(guard, value), *((other, before) for other in others)]
+                machine.set(plain, name, choose(cases, name), site)

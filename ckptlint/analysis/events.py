@@ -1,0 +1,119 @@
+"""What the run saw happen at the places that the rules talk about.
+
+The same place can be run several times, from several callers and scripts; each time is an event. A rule asks for the
+events of a place and decides what they say together.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ckptlint.analysis.guards import Guard
+from ckptlint.analysis.values import Content, Shape, Site, Value
+
+
+class SavedPart(msgspec.Struct, frozen=True):
+    """Something inside what is saved: its path of entry names, and what it is there, under `guard`.
+
+    `content` is a state dict; `module` is the shape of a module object that is pickled whole; both None: anything else.
+    """
+
+    entry: tuple[str, ...]
+    guard: Guard
+    content: Content | None = None
+    module: Shape | None = None
+
+
+class SaveEvent(msgspec.Struct, frozen=True):
+    """A file is written. `implied` tells that a framework does it."""
+
+    site: Site
+    path: Value
+    parts: tuple[SavedPart, ...]
+    guard: Guard
+    run: int
+    stack: tuple[Site, ...] = ()
+    implied: str = ""
+
+
+class LoadEvent(msgspec.Struct, frozen=True):
+    """A file is read; `file` is the number that its contents carry."""
+
+    site: Site
+    path: Value
+    file: int
+    guard: Guard
+    run: int
+    stack: tuple[Site, ...] = ()
+
+
+class TargetCase(msgspec.Struct, frozen=True):
+    """The module that is loaded into, in one case."""
+
+    guard: Guard
+    shape: Shape | None
+
+
+class SourceCase(msgspec.Struct, frozen=True):
+    """The state dict that is loaded, in one case; content None: not a state dict that the run could follow."""
+
+    guard: Guard
+    content: Content | None
+    empty: bool = False
+
+
+class ApplyEvent(msgspec.Struct, frozen=True):
+    """`target.load_state_dict(source)`. `strict` is None when it is not known."""
+
+    site: Site
+    targets: tuple[TargetCase, ...]
+    sources: tuple[SourceCase, ...]
+    strict: bool | None
+    guard: Guard
+    run: int
+    handled: bool
+    stack: tuple[Site, ...] = ()
+
+
+class StateDictEvent(msgspec.Struct, frozen=True):
+    """`module.state_dict()`: what the module was, case by case."""
+
+    site: Site
+    cases: tuple[TargetCase, ...]
+    guard: Guard
+    run: int
+
+
+class ModuleAccessEvent(msgspec.Struct, frozen=True):
+    """`x.module` (or `_orig_mod`) where x has it in some cases and lacks it in others."""
+
+    site: Site
+    attribute: str
+    present: tuple[Guard, ...]
+    absent: tuple[Guard, ...]
+    unknown: bool
+    handled: bool
+    run: int
+    guard: Guard = frozenset()
+    wraps: tuple[Site, ...] = ()
+
+
+class WrapEvent(msgspec.Struct, frozen=True):
+    """A module is wrapped."""
+
+    site: Site
+    token: str
+    wrapper: str
+    guard: Guard
+    run: int
+
+
+class Events(msgspec.Struct):
+    """All that happened, in the order of the run."""
+
+    saves: list[SaveEvent] = []
+    loads: list[LoadEvent] = []
+    applies: list[ApplyEvent] = []
+    state_dicts: list[StateDictEvent] = []
+    accesses: list[ModuleAccessEvent] = []
+    wraps: list[WrapEvent] = []

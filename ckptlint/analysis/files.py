@@ -1,0 +1,164 @@
+"""Files written and read by the run.
+
+A file that this same run has written to a path of the same text is read back as what was written (`written`): that is
+no guess, and its conditions are those of the run itself. Any other file is unknown until writers and readers are paired.
+"""
+
+from __future__ import annotations
+
+from ckptlint.analysis import entries, shapes
+from ckptlint.analysis.events import LoadEvent, SavedPart, SaveEvent
+from ckptlint.analysis.guards import ALWAYS, Guard, both
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.symbols import symbol_of
+from ckptlint.analysis.values import (
+    NONE,
+    Choice,
+    Const,
+    Content,
+    Key,
+    Keys,
+    Opaque,
+    Ref,
+    Site,
+    Text,
+    TupleValue,
+    Value,
+    alternatives,
+)
+
+_DEEPEST_ENTRY = 3
+_MOST_PARTS = 64
+
+
+def save(machine: Machine, value: Value, path: Value, site: Site, implied: str = "") -> None:
+    """A file is written."""
+    parts: list[SavedPart] = []
+    _collect(machine, value, (), ALWAYS, parts, 0)
+    machine.events.saves.append(
+        SaveEvent(
+            site,
+            resolved_path(machine, path),
+            tuple(parts[:_MOST_PARTS]),
+            machine.guard,
+            machine.run,
+            tuple(machine.calls[-6:]),
+            implied,
+        )
+    )
+    key = _path_key(machine, path)
+    if key is not None:
+        machine.memory.write(0, key, value)
+
+
+def _path_key(machine: Machine, path: Value) -> str | None:
+    """The cell of a file in memory: only for paths whose text says which file it is."""
+    resolved = resolved_path(machine, path)
+    if isinstance(resolved, (Const, Text)):
+        return "file " + symbol_of(resolved)
+    return None
+
+
+def resolved_path(machine: Machine, path: Value) -> Value:
+    """The path as text; an open file is the path that it was opened with."""
+    if isinstance(path, Ref):
+        info = machine.info(path)
+        if info.path is not None:
+            return info.path
+    return path
+
+
+def _collect(
+    machine: Machine, value: Value, entry: tuple[str, ...], guard: Guard, parts: list[SavedPart], depth: int
+) -> None:
+    before = machine.guard
+    for inner, plain in alternatives(machine.narrow(value)):
+        together = both(guard, inner)
+        outer = both(before, together) if together is not None else None
+        if together is None or outer is None or len(parts) > _MOST_PARTS:
+            continue
+        machine.guard = outer
+        if isinstance(plain, Content):
+            parts.append(SavedPart(entry, together, content=plain))
+        elif isinstance(plain, Keys) and plain.kind == "items":
+            parts.append(SavedPart(entry, together, content=plain.content))
+        elif isinstance(plain, Key):
+            parts.append(SavedPart(entry, together))
+        elif isinstance(plain, TupleValue):
+            for index, item in enumerate(plain.items):
+                _collect(machine, item, (*entry, str(index)), together, parts, depth + 1)
+        elif isinstance(plain, Ref):
+            _collect_object(machine, plain, entry, together, parts, depth)
+        elif entry:
+            parts.append(SavedPart(entry, together))
+        machine.guard = before
+
+
+def _collect_object(
+    machine: Machine, ref: Ref, entry: tuple[str, ...], guard: Guard, parts: list[SavedPart], depth: int
+) -> None:
+    info = machine.info(ref)
+    if info.kind in ("module", "foreign"):
+        parts.extend(
+            SavedPart(entry, together, module=shape)
+            for inner, shape in shapes.of_value(machine, ref)
+            if (together := both(guard, inner)) is not None
+        )
+        return
+    if info.kind not in ("dict", "file", "list"):
+        parts.append(SavedPart(entry, guard))
+        return
+    bulk = machine.get(ref, entries.BULK)
+    if bulk is not None and bulk != NONE:
+        _collect(machine, bulk, entry, guard, parts, depth)
+    elif entry and not info.names:
+        parts.append(SavedPart(entry, guard))
+    if depth < _DEEPEST_ENTRY:
+        for name in list(info.names):
+            inner_value = machine.get(ref, name)
+            if inner_value is not None and name != entries.BULK:
+                _collect(machine, inner_value, (*entry, name), guard, parts, depth + 1)
+
+
+def load(machine: Machine, path: Value, site: Site) -> Value:
+    """`torch.load(path)`."""
+    for plain in (one for _, one in alternatives(path)):
+        if isinstance(plain, Ref) and machine.info(plain).kind == "file" and machine.info(plain).foreign:
+            return entries.new_file(machine, site, path, foreign=True)
+    resolved = resolved_path(machine, path)
+    key = _path_key(machine, path)
+    if key is not None:
+        written = machine.memory.read(0, key)
+        if written is not None and not isinstance(written, Choice):
+            machine.events.loads.append(
+                LoadEvent(site, resolved, 0, machine.guard, machine.run, tuple(machine.calls[-6:]))
+            )
+            return _as_read(machine, written, site)
+    foreign = _is_remote(resolved)
+    made = entries.new_file(machine, site, resolved, foreign=foreign)
+    machine.events.loads.append(
+        LoadEvent(site, resolved, machine.files, machine.guard, machine.run, tuple(machine.calls[-6:]))
+    )
+    return made
+
+
+def _as_read(machine: Machine, written: Value, site: Site) -> Value:
+    """What was written, as fresh objects."""
+    from ckptlint.analysis import modules
+
+    return modules.copied(machine, written)
+
+
+def _is_remote(path: Value) -> bool:
+    """A path that begins with a URL scheme, or comes from a download."""
+    if isinstance(path, Const):
+        return isinstance(path.value, str) and "://" in path.value[:10]
+    if isinstance(path, Text) and path.parts:
+        first = path.parts[0]
+        return "://" in first[:10] if isinstance(first, str) else "download" in first.symbol
+    return isinstance(path, Opaque) and ("download" in path.symbol or "hf_hub" in path.symbol)
+
+
+def fetched(machine: Machine, name: str, site: Site) -> Value:
+    """Something brought from elsewhere: a file that this project did not write."""
+    return entries.new_file(machine, site, Opaque(name), foreign=True)

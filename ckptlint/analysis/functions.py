@@ -1,0 +1,120 @@
+"""Calling functions of the project: arguments are bound to parameters, the body is run, what it returns is joined."""
+
+from __future__ import annotations
+
+from ckptlint.analysis import statements
+from ckptlint.analysis.guards import Guard
+from ckptlint.analysis.machine import DEEPEST, Frame, FunctionInfo, Machine
+from ckptlint.analysis.symbols import shorten, symbol_of
+from ckptlint.analysis.values import NONE, Function, Opaque, Ref, Site, TupleValue, Value, choose
+from ckptlint.facts import ir
+from ckptlint.source import UnreadableSource
+
+
+def code_of(machine: Machine, info: FunctionInfo) -> ir.FunctionDef | ir.Lambda | None:
+    """The function's code, read when it is first needed; None when it cannot be read."""
+    if info.node is None:
+        try:
+            info.node = machine.store.function(info.file, info.unit)
+        except UnreadableSource:
+            return None
+    return info.node
+
+
+def call_function(
+    machine: Machine, function: Function, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
+) -> Value:
+    """Call a function of the project with values; an opaque value where the run goes no deeper."""
+    info = machine.functions[function.key]
+    code = code_of(machine, info)
+    unknown = Opaque(shorten(f"{function.name}({', '.join(symbol_of(one) for one in positional[:4])})"))
+    if code is None:
+        return unknown
+    place = (info.file, info.unit, code.id)
+    if len(machine.running) >= DEEPEST or machine.running.count(place) > 0:
+        return unknown
+    machine.tick()
+    owner = info.owner
+    receiver = positional[0] if positional and info.kind != "static" and owner is not None else None
+    frame = Frame(machine.memory.new_owner(), info.file, info.unit, info.parents, info, receiver, owner)
+    frame.returned = []
+    before = machine.guard
+    machine.frames.append(frame)
+    _bind_parameters(machine, frame, code, positional, keywords)
+    machine.running.append(place)
+    machine.calls.append(site)
+    machine.executed.add((info.file, info.unit))
+    try:
+        if isinstance(code, ir.Lambda):
+            from ckptlint.analysis import expressions
+
+            return expressions.evaluate(machine, code.body)
+        alive = statements.run_block(machine, code.body)
+        if alive:
+            frame.returned.append((machine.guard, NONE))
+    finally:
+        machine.guard = before
+        machine.frames.pop()
+        machine.running.pop()
+        machine.calls.pop()
+    return _joined(frame.returned, before, unknown)
+
+
+def _joined(returned: list[tuple[Guard, Value]], outer: Guard, unknown: Opaque) -> Value:
+    """What the call gives: each `return` under the conditions that led to it inside the call."""
+    if not returned:
+        return Opaque("never returns")
+    values = [value for _, value in returned]
+    if all(value == NONE for value in values):
+        return NONE
+    cases = [(guard - outer, value) for guard, value in returned]
+    return choose(cases, unknown.symbol)
+
+
+def _bind_parameters(
+    machine: Machine,
+    frame: Frame,
+    code: ir.FunctionDef | ir.Lambda,
+    positional: tuple[Value, ...],
+    keywords: dict[str, Value],
+) -> None:
+    from ckptlint.analysis import expressions
+
+    memory, scope = machine.memory, frame.scope
+    left = list(positional)
+    rest = dict(keywords)
+    open_ended = "**" in rest
+    rest.pop("**", None)
+    starred = rest.pop("*", None)
+    for parameter in code.params:
+        name = parameter.name
+        if parameter.kind == "*":
+            memory.write(scope, name, TupleValue(tuple(left)))
+            left = []
+        elif parameter.kind == "**":
+            made = machine.new_object("dict", None, None)
+            memory.write(made.id, "*", NONE)
+            for key, value in rest.items():
+                machine.set(made, key, value)
+            memory.write(scope, name, made)
+        elif parameter.kind in ("positional", "normal") and left:
+            memory.write(scope, name, left.pop(0))
+            rest.pop(name, None)
+        elif name in rest:
+            memory.write(scope, name, rest.pop(name))
+        elif starred is not None and parameter.kind != "keyword":
+            memory.write(scope, name, starred)
+        elif parameter.default is not None and not open_ended:
+            memory.write(scope, name, expressions.evaluate(machine, parameter.default))
+        else:
+            memory.write(scope, name, Opaque(name))
+
+
+def is_generator(code: ir.FunctionDef) -> bool:
+    """Whether the function yields (looked for at the top of its statements only)."""
+    return any(isinstance(one, ir.ExprStmt) and isinstance(one.value, ir.Yield) for one in code.body)
+
+
+def opaque_arguments(code: ir.FunctionDef | ir.Lambda, receiver: Ref | None) -> tuple[Value, ...]:
+    """Unknown arguments for a function that nobody in the project calls."""
+    return () if receiver is None else (receiver,)

@@ -1,0 +1,141 @@
+"""Conditions under which a value holds.
+
+The machine runs both branches of an `if` whose test it cannot decide, and joins what they leave behind. So that nothing
+is lost in the join, each value keeps its *guard*: the literals that must hold for it.
+
+    if args.parallel:                     model is  Choice(bare    if not args.parallel,
+        model = DataParallel(model)                        wrapped if args.parallel)
+    ...
+    if args.parallel:                     under the path condition `args.parallel` only the second is left,
+        sd = model.module.state_dict()    so `.module` is safe here
+
+A literal speaks of one *symbol*: a name for a value that is not known but stays the same ("args.parallel",
+"torch.cuda.device_count()"). A guard is a conjunction, a frozenset of literals. It is satisfiable when for every symbol
+some sample value satisfies all its literals; samples are taken from the constants that the literals mention and their
+neighbours, which decides everything that comparisons with constants can say (`n > 1` against `n >= 1`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import msgspec
+
+ConstantValue: TypeAlias = None | bool | int | float | str
+
+#: A guard with more literals forgets the oldest names first: a weaker condition, never a wrong one.
+MOST_LITERALS = 10
+
+
+class Literal(msgspec.Struct, frozen=True, order=True):
+    """`symbol op constant` holds (or, negated, does not). `op` is "truthy", "==", "<", "<=", ">", ">=" or "is"."""
+
+    symbol: str
+    op: str
+    constant: ConstantValue = None
+    negated: bool = False
+
+    def __invert__(self) -> Literal:
+        """The opposite literal."""
+        return Literal(self.symbol, self.op, self.constant, not self.negated)
+
+    def accepts(self, sample: object) -> bool:
+        """Whether the literal holds when its symbol has the value `sample`."""
+        return _holds(self.op, sample, self.constant) is not self.negated
+
+
+Guard: TypeAlias = frozenset[Literal]
+ALWAYS: Guard = frozenset()
+
+
+class _Other:
+    """A sample that is none of the constants: truthy, comparable with nothing."""
+
+
+_OTHER = _Other()
+
+
+def _holds(op: str, sample: object, constant: ConstantValue) -> bool:
+    if op == "truthy":
+        return bool(sample)
+    if op == "is":
+        return sample is constant or (isinstance(sample, bool) and sample == constant and isinstance(constant, bool))
+    if op == "==":
+        return type(sample) is not _Other and sample == constant
+    if isinstance(sample, (int, float)) and isinstance(constant, (int, float)):
+        if op == "<":
+            return sample < constant
+        if op == "<=":
+            return sample <= constant
+        if op == ">":
+            return sample > constant
+        return sample >= constant
+    return False
+
+
+def _samples(literals: list[Literal]) -> list[object]:
+    ordered = any(literal.op in ("<", "<=", ">", ">=") for literal in literals)
+    samples: list[object] = [] if ordered else [_OTHER, None, True, False, "", "?"]
+    for literal in literals:
+        constant = literal.constant
+        if literal.op == "truthy":
+            samples += [0, 1]
+        elif isinstance(constant, (int, float)) and not isinstance(constant, bool):
+            samples += [constant, constant - 1, constant + 1, constant + 0.5]
+        else:
+            samples.append(constant)
+    return samples
+
+
+def satisfiable(guard: Guard) -> bool:
+    """Whether some setting of the symbols makes every literal true."""
+    if len(guard) < 2:
+        return True
+    by_symbol: dict[str, list[Literal]] = {}
+    for literal in guard:
+        by_symbol.setdefault(literal.symbol, []).append(literal)
+    for literals in by_symbol.values():
+        if len(literals) == 1:
+            continue
+        for literal in literals:
+            if ~literal in guard:
+                return False
+        if not any(all(literal.accepts(sample) for literal in literals) for sample in _samples(literals)):
+            return False
+    return True
+
+
+def both(left: Guard, right: Guard) -> Guard | None:
+    """The conjunction, or None when it cannot hold."""
+    if not right or right <= left:
+        return left
+    if not left or left <= right:
+        return right
+    joined = left | right
+    if not satisfiable(joined):
+        return None
+    if len(joined) > MOST_LITERALS:
+        joined = frozenset(sorted(joined)[:MOST_LITERALS])
+    return joined
+
+
+def implied(guard: Guard, by: Guard) -> Guard:
+    """The literals of `guard` that `by` does not already say."""
+    return guard - by
+
+
+def negation(cases: Iterable[Guard]) -> tuple[Guard, ...]:
+    """The cases in which none of `cases` holds, as a disjunction of guards.
+
+    not (a and b or c)  ->  (not a and not c) or (a and not b and not c)
+    """
+    left: list[Guard] = [ALWAYS]
+    for case in cases:
+        broken: list[Guard] = []
+        kept: Guard = ALWAYS
+        for literal in sorted(case):
+            broken.append(kept | {~literal})
+            kept = kept | {literal}
+        left = [joined for one in left for other in broken if (joined := both(one, other)) is not None]
+    return tuple(dict.fromkeys(left))

@@ -1,0 +1,230 @@
+"""Keys of state dicts: what string operations do to their prefixes.
+
+A state dict has hundreds of keys; the machine handles one `Key` that stands for all of them: a known prefix and an
+unknown rest. For a file the prefix is one of several hypotheses, each an alternative of a choice, so that
+
+    {k[7:] if k.startswith("module.") else k: v for k, v in sd.items()}
+
+gives prefix "" where the file has "module." and "" where it has none: a reader that copes with both. A blind `k[7:]`
+on keys without prefix cuts into the names; such keys begin with `CUT` and fit no module.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.values import Const, Content, Key, KeyPieces, Keys, Opaque, Ref, TupleValue, Value
+
+#: In front of what is left of names that lost their beginning.
+CUT = "\x00"
+
+#: Pieces that the rest of a key is taken not to begin with: tokens of wrappers.
+_TOKENS = ("module", "_orig_mod")
+
+
+def changed(key: Key, prefix: str) -> Key:
+    """The key with another prefix."""
+    return Key(prefix, key.content, key.emptied)
+
+
+def prefixed(key: Key, before: str) -> Key:
+    """`before + key`."""
+    return changed(key, before + key.prefix)
+
+
+def _is_token(text: str) -> bool:
+    """Whether the text speaks of a wrapper's token: `module`, `module.`, `_orig_mod.`, `module.module.`."""
+    return any(token in text for token in _TOKENS)
+
+
+def starts_with(key: Key, text: str) -> Value:
+    """`key.startswith(text)`."""
+    if key.prefix.startswith(text):
+        return Const(True)
+    if text.startswith(key.prefix) and not _is_token(text[len(key.prefix) :][:10]):
+        return Opaque(f"key starts with {text!r}")
+    return Const(False)
+
+
+def mentions(key: Key, text: str) -> Value:
+    """`text in key`."""
+    if text in key.prefix:
+        return Const(True)
+    return Const(False) if _is_token(text) else Opaque(f"key has {text!r}")
+
+
+def member(key: Key, owner: Content) -> Value:
+    """`key in owner`: both are keys of some module, which fit when their prefixes do."""
+    if owner.shape is None or not owner.shape.known or key.prefix.startswith(CUT):
+        return Opaque("key is in the state dict")
+    if key.content.shape is None and key.content.file is None:
+        return Opaque("key is in the state dict")
+    if key.prefix == owner.prefix:
+        return Opaque("key is in the state dict")
+    if _is_token(key.prefix) or _is_token(owner.prefix):
+        return Const(False)
+    return Opaque("key is in the state dict")
+
+
+def cut(key: Key, count: int) -> Key:
+    """`key[count:]`."""
+    if count <= len(key.prefix):
+        return changed(key, key.prefix[count:])
+    return changed(key, CUT)
+
+
+def head(key: Key, count: int) -> Const:
+    """`key[:count]`: what is unknown of it is filled up with a character that no name has."""
+    return Const((key.prefix + CUT * count)[:count])
+
+
+def replace(key: Key, old: str, new: str, count: int | None) -> Key:
+    """`key.replace(old, new)`."""
+    if not old:
+        return key
+    if old in key.prefix:
+        replaced = key.prefix.replace(old, new, -1 if count is None else count)
+        emptied = key.emptied | {old} if count is None and not new else key.emptied
+        return Key(replaced, key.content, emptied)
+    if not new:
+        return Key(key.prefix, key.content, key.emptied | {old})
+    return key
+
+
+def strip_characters(key: Key, characters: str) -> Key:
+    """`key.lstrip(characters)`: the prefix goes; what it eats of the names is not known."""
+    return changed(key, key.prefix.lstrip(characters))
+
+
+def remove_prefix(key: Key, prefix: str) -> Key:
+    """`key.removeprefix(prefix)`."""
+    return changed(key, key.prefix.removeprefix(prefix))
+
+
+def substitute(key: Key, pattern: str, new: str, count: int | None) -> Value:
+    """`re.sub(pattern, new, key)`: on the prefix."""
+    try:
+        replaced = re.sub(pattern, new.replace("\\", "\\\\"), key.prefix, count=count or 0)
+    except re.error:
+        return Opaque("key after re.sub")
+    return changed(key, replaced)
+
+
+def after(key: Key, separator: str, first: bool) -> Key:
+    """What follows `separator`; the whole key where it is not in it."""
+    found = key.prefix.find(separator) if first else key.prefix.rfind(separator)
+    return key if found < 0 else changed(key, key.prefix[found + len(separator) :])
+
+
+def drop_pieces(pieces: KeyPieces, count: int) -> KeyPieces:
+    """`key.split(".")[count:]`."""
+    content = pieces.content
+    key = Key(content.prefix, content, content.emptied)
+    for _ in range(count):
+        key = after(key, ".", first=True) if "." in key.prefix else changed(key, CUT)
+    return KeyPieces(written(key), pieces.separator, pieces.limit)
+
+
+def content_of(machine: Machine, value: Value) -> Content | None:
+    """The state dict behind a dict or a view of its keys, when there is only one."""
+    if isinstance(value, Keys):
+        return value.content
+    if isinstance(value, Content):
+        return value
+    if isinstance(value, Ref):
+        bulk = machine.get(value, "*")
+        return bulk if isinstance(bulk, Content) else None
+    return None
+
+
+def written(key: Key) -> Content:
+    """The content of a dict to which `d[key] = tensor` was done for every key."""
+    content = key.content
+    return Content(
+        content.origin,
+        key.prefix,
+        content.shape,
+        content.file,
+        content.entry,
+        content.assumed,
+        content.emptied | key.emptied,
+        content.filtered,
+        content.partial,
+    )
+
+
+def method(machine: Machine, key: Key, name: str, args: tuple[Value, ...]) -> Value:
+    """A string method on a key."""
+    texts = [arg.value if isinstance(arg, Const) else None for arg in args]
+    first = texts[0] if texts else None
+    if name == "startswith":
+        return _starts_with_any(key, args)
+    if name == "replace" and len(texts) >= 2 and isinstance(first, str) and isinstance(texts[1], str):
+        count = texts[2] if len(texts) > 2 else None
+        return replace(key, first, texts[1], count if isinstance(count, int) else None)
+    if name == "removeprefix" and isinstance(first, str):
+        return remove_prefix(key, first)
+    if name in ("lstrip", "strip") and isinstance(first, str):
+        return strip_characters(key, first)
+    if name == "split" and isinstance(first, str):
+        limit = texts[1] if len(texts) > 1 and isinstance(texts[1], int) else None
+        return _split(key, first, limit)
+    if name == "partition" and isinstance(first, str):
+        return KeyPieces(written(key), first, 1)
+    if name == "find" and isinstance(first, str) and first in key.prefix:
+        return Const(key.prefix.find(first))
+    if name in ("lower", "strip", "rstrip", "format", "encode", "endswith", "find", "index", "count"):
+        return Opaque(f"key.{name}")
+    return Opaque(f"key.{name}")
+
+
+def _starts_with_any(key: Key, args: tuple[Value, ...]) -> Value:
+    if not args:
+        return Opaque("key starts with")
+    choices = args[0].items if isinstance(args[0], TupleValue) else (args[0],)
+    unknown: Value | None = None
+    for choice in choices:
+        if not isinstance(choice, Const) or not isinstance(choice.value, str):
+            unknown = Opaque("key starts with an unknown text")
+            continue
+        answer = starts_with(key, choice.value)
+        if answer == Const(True):
+            return answer
+        if not isinstance(answer, Const):
+            unknown = answer
+    return unknown if unknown is not None else Const(False)
+
+
+def _split(key: Key, separator: str, limit: int | None) -> Value:
+    """`key.split(".")`, `key.split(".", 1)`, `key.split("module.")`."""
+    return KeyPieces(written(key), separator, limit)
+
+
+def joined(separator: str, pieces: KeyPieces) -> Value:
+    """`".".join(key.split(".")[1:])`."""
+    content = pieces.content
+    if separator == pieces.separator:
+        return Key(content.prefix, content, content.emptied)
+    return replace(Key(content.prefix, content, content.emptied), pieces.separator, separator, None)
+
+
+def piece(pieces: KeyPieces, index: int) -> Value:
+    """One piece of a split key.
+
+    The last piece of `split(".", 1)`, `partition(...)` or `split("module.")` is what follows the separator; a key
+    that has no separator in its prefix loses its first name to `split(".", 1)` and is left alone by the other two.
+    """
+    content, separator = pieces.content, pieces.separator
+    key = Key(content.prefix, content, content.emptied)
+    parts = content.prefix.split(separator)[:-1] if separator in content.prefix else []
+    if 0 <= index < len(parts):
+        return Const(parts[index])
+    rest_only = pieces.limit is not None or separator != "."
+    if index == 0:
+        return Const(CUT) if separator == "." else key
+    if not rest_only:
+        return Opaque("a piece of a key")
+    if parts:
+        return after(key, separator, first=pieces.limit == 1)
+    return changed(key, CUT) if separator == "." else key

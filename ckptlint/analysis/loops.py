@@ -1,0 +1,220 @@
+"""What a loop runs over, and comprehensions.
+
+A loop over a few known things is unrolled; any other loop runs once, its variable standing for every element. For the
+items of a state dict the variable is a `Key` that stands for all keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ckptlint.analysis import entries, expressions, keys, statements
+from ckptlint.analysis.guards import ALWAYS, Guard, both
+from ckptlint.analysis.machine import Frame, Machine
+from ckptlint.analysis.spreading import spread
+from ckptlint.analysis.symbols import shorten, symbol_of
+from ckptlint.analysis.truth import truth
+from ckptlint.analysis.values import (
+    NONE,
+    Choice,
+    Const,
+    Content,
+    Key,
+    Keys,
+    Opaque,
+    Ref,
+    TensorValue,
+    TupleValue,
+    Value,
+    alternatives,
+    choose,
+)
+from ckptlint.facts import ir
+
+#: A known collection of at most so many things is gone through one by one.
+MOST_UNROLLED = 5
+
+
+def known_items(machine: Machine, value: Value) -> list[Value] | None:
+    """The elements one by one, None when they are not known or too many."""
+    if isinstance(value, TupleValue):
+        return [machine.narrow(item) for item in value.items]
+    if isinstance(value, Ref):
+        info = machine.info(value)
+        if info.kind == "list" and entries.BULK not in info.names:
+            items = [machine.get(value, name) for name in info.names]
+            return [item for item in items if item is not None]
+        if info.kind == "dict" and machine.get(value, entries.BULK) in (None, NONE) and "**" not in info.names:
+            return [Const(name) for name in info.names]
+    return None
+
+
+def element(machine: Machine, value: Value) -> Value:
+    """One element that stands for all."""
+    if isinstance(value, Choice):
+        return spread(machine, value, lambda plain: element(machine, plain))
+    items = known_items(machine, value)
+    if items:
+        return choose([(ALWAYS, item) for item in items[:8]], "element")
+    if isinstance(value, Keys):
+        return entries.element_of_keys(value)
+    if isinstance(value, Ref):
+        bulk = machine.get(value, entries.BULK)
+        if machine.info(value).kind == "list":
+            return bulk if bulk is not None else Opaque(f"<object {value.id}>[]")
+        if bulk is not None and bulk != NONE:
+            return choose(
+                [
+                    (guard, Key(plain.prefix, plain, plain.emptied) if isinstance(plain, Content) else Opaque("key"))
+                    for guard, plain in alternatives(bulk)
+                ],
+                "key",
+            )
+        if machine.info(value).kind == "module":
+            return Opaque(f"<object {value.id}>[]")
+    if isinstance(value, Opaque):
+        return Opaque(shorten(value.symbol + "[]"))
+    return Opaque("element")
+
+
+def each(machine: Machine, iterable: Value, action: Callable[[Value], None]) -> None:
+    """Do `action` for each element, or once for all."""
+    items = known_items(machine, iterable)
+    if items is not None and len(items) <= MOST_UNROLLED:
+        for item in items:
+            action(item)
+    else:
+        action(element(machine, iterable))
+
+
+def comprehension(machine: Machine, node: ir.Comprehension) -> Value:
+    """A list, set, dict or generator; the loop variables live in a scope of their own."""
+    frame = machine.frames[-1]
+    scope = machine.memory.new_owner()
+    machine.frames.append(
+        Frame(scope, frame.file, frame.unit, (frame.scope, *frame.parents), frame.function, frame.receiver)
+    )
+    produced: list[tuple[Guard, Value, Value]] = []
+    exact = [True]
+    before = machine.guard
+    try:
+        _generate(machine, node, 0, produced, exact)
+    finally:
+        machine.frames.pop()
+        machine.guard = before
+    if node.kind == "dict":
+        return _made_dict(machine, node, produced)
+    values = [value for _, _, value in produced]
+    if len(produced) == 1 and not exact[0]:
+        (guard, _, value) = produced[0]
+        view = _view_of(value)
+        if view is not None:
+            return view
+    return entries.new_list(machine, values, machine.site(node), known=exact[0])
+
+
+def _view_of(value: Value) -> Value | None:
+    """`[k for k in sd]` is as good as `sd.keys()`."""
+    cases: list[tuple[Guard, Value]] = []
+    for guard, plain in alternatives(value):
+        if not isinstance(plain, Key):
+            return None
+        cases.append((guard, Keys("keys", Ref(0), keys.written(plain))))
+    return choose(cases, "keys")
+
+
+def _generate(
+    machine: Machine,
+    node: ir.Comprehension,
+    depth: int,
+    produced: list[tuple[Guard, Value, Value]],
+    exact: list[bool],
+) -> None:
+    if depth == len(node.generators):
+        key = expressions.evaluate(machine, node.key) if node.key is not None else NONE
+        produced.append((machine.guard, key, expressions.evaluate(machine, node.element)))
+        return
+    generator = node.generators[depth]
+    iterable = expressions.evaluate(machine, generator.iter)
+    items = known_items(machine, iterable)
+    if items is None or len(items) > MOST_UNROLLED or generator.conditions:
+        exact[0] = False
+    before = machine.guard
+
+    def run(item: Value) -> None:
+        statements.assign(machine, generator.target, item)
+        guards: list[Guard] = [ALWAYS]
+        for condition in generator.conditions:
+            yes, _ = truth(machine, expressions.evaluate(machine, condition))
+            guards = [joined for one in guards for other in yes if (joined := both(one, other)) is not None]
+            _note_filter(machine, generator, condition)
+        for guard in guards[:8]:
+            joined = both(before, guard)
+            if joined is not None:
+                machine.guard = joined
+                _generate(machine, node, depth + 1, produced, exact)
+                machine.guard = before
+
+    each(machine, iterable, run)
+
+
+def _note_filter(machine: Machine, generator: ir.Generator, condition: ir.Expr) -> None:
+    """A condition on membership marks the key as filtered: what does not fit the module is left out."""
+    if _is_membership(condition):
+        target = generator.target
+        name = target.items[0] if isinstance(target, ir.Collection) and target.items else target
+        if isinstance(name, ir.Name):
+            value = machine.memory.read(machine.frames[-1].scope, name.name)
+            if value is not None:
+                cases = [(guard, _filtered(plain)) for guard, plain in alternatives(value)]
+                machine.memory.write(machine.frames[-1].scope, name.name, choose(cases, "key"))
+
+
+def _is_membership(condition: ir.Expr) -> bool:
+    if isinstance(condition, ir.BoolOp):
+        return _is_membership(condition.left) or _is_membership(condition.right)
+    return isinstance(condition, ir.Compare) and condition.ops[0] == "in" and not isinstance(condition.left, ir.Const)
+
+
+def _filtered(value: Value) -> Value:
+    if isinstance(value, Key):
+        return Key(value.prefix, entries.with_flags(value.content, filtered=True), value.emptied)
+    return value
+
+
+def _made_dict(machine: Machine, node: ir.Comprehension, produced: list[tuple[Guard, Value, Value]]) -> Value:
+    made = entries.new_dict(machine, machine.site(node))
+    bulk: list[tuple[Guard, Value]] = []
+    outer = machine.guard
+    for guard, key, value in produced:
+        extra = guard - outer
+        for inner, plain in alternatives(key):
+            joined = both(extra, inner)
+            if joined is None:
+                continue
+            if isinstance(plain, Key):
+                bulk.append((joined, keys.written(plain)))
+            elif isinstance(plain, Const):
+                machine.set(made, str(plain.value), value)
+            elif isinstance(value, TensorValue) or _tensors(value):
+                bulk.append((joined, Opaque("renamed keys")))
+            elif isinstance(value, Ref):
+                machine.set(made, "{" + symbol_of(plain) + "}", value)
+    if bulk:
+        if any(guard for guard, _ in bulk):
+            bulk += [(guard, NONE) for guard in _rest([guard for guard, _ in bulk])]
+        machine.memory.write(made.id, entries.BULK, choose(bulk, "bulk"))
+    return made
+
+
+def _tensors(value: Value) -> bool:
+    return any(isinstance(plain, TensorValue) for _, plain in alternatives(value))
+
+
+def _rest(guards: list[Guard]) -> tuple[Guard, ...]:
+    """Where nothing was put in: only said when few conditions are involved."""
+    from ckptlint.analysis.guards import negation
+
+    if len(guards) > 6 or sum(len(guard) for guard in guards) > 8:
+        return ()
+    return negation(guards)

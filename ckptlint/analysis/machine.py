@@ -1,0 +1,219 @@
+"""The abstract machine: what it knows while it runs a project.
+
+The machine runs Python over abstract values. It is one mutable object that the functions of this folder pass along:
+`statements` runs blocks, `expressions` evaluates, `calls` follows calls into the project or into what is known about
+torch. Reading a name that holds different values under different conditions gives a `Choice`, cut down to what is
+possible under the conditions of the code being run (`guard`).
+
+The run is bounded: a call deeper than `DEEPEST`, or one more call of a function that is already being run, gives an
+opaque value, and so does everything after `steps` runs out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ckptlint.analysis.events import Events
+from ckptlint.analysis.guards import ALWAYS, Guard, both, implied
+from ckptlint.analysis.memory import Memory
+from ckptlint.analysis.values import Choice, ClassValue, Opaque, Ref, Site, Value, choose
+from ckptlint.facts import ir
+from ckptlint.facts.store import FactStore
+from ckptlint.knowledge import Knowledge, Wrapper
+from ckptlint.project.modules import ModuleMap
+
+DEEPEST = 14
+STEPS_PER_RUN = 150_000
+
+
+class OutOfStepsError(Exception):
+    """This run has done enough."""
+
+
+class FunctionInfo(msgspec.Struct):
+    """A function of the project: its code, where it stands, the scopes around it, the class that owns it.
+
+    `kind` is "plain", "static", "class" or "property"."""
+
+    name: str
+    node: ir.FunctionDef | ir.Lambda | None
+    file: str
+    unit: int
+    parents: tuple[int, ...]
+    owner: int | None = None
+    kind: str = "plain"
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What identifies the code, whatever the scope."""
+        return (self.file, self.unit, self.node.id if self.node is not None else 0)
+
+
+class ClassInfo(msgspec.Struct):
+    """A class of the project: its bases, the scope that holds its attributes, and its methods' names."""
+
+    name: str
+    file: str
+    node: ir.ClassDef
+    unit: int
+    bases: tuple[Value, ...]
+    scope: int
+    frame: int
+    decorators: tuple[Value, ...] = ()
+
+
+class ObjectInfo(msgspec.Struct):
+    """An object: "module", "instance", "foreign", "dict", "list", "file" or "opaque".
+
+    A "foreign" object was made by a class from outside that is not known to be a module; an "opaque" one stands for an
+    opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object.
+
+    `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
+    A module that wraps another one has its `wrapper`; `arguments` are those of an object made by a class outside.
+    """
+
+    kind: str
+    cls: Value | None
+    site: Site | None
+    names: dict[str, Site | None]
+    wrapper: Wrapper | None = None
+    token: str = ""
+    positional: tuple[Value, ...] = ()
+    keywords: dict[str, Value] = {}
+    path: Value | None = None
+    entry: tuple[str, ...] = ()
+    file: int | None = None
+    foreign: bool = False
+    foundation: str = ""
+    buffers: set[str] = set()
+    non_persistent: set[str] = set()
+
+
+class Frame(msgspec.Struct):
+    """A function being run: its scope in memory, the code, and what it has returned so far.
+
+    `owner` is the class whose body or method this is.
+    """
+
+    scope: int
+    file: str
+    unit: int
+    parents: tuple[int, ...]
+    function: FunctionInfo | None = None
+    receiver: Value | None = None
+    owner: int | None = None
+    returned: list[tuple[Guard, Value]] = []
+    globals_here: frozenset[str] = frozenset()
+    nonlocals_here: frozenset[str] = frozenset()
+
+
+class TryBlock(msgspec.Struct):
+    """A `try` being run: under which guards its body is known to raise, and what the handlers catch."""
+
+    catches: frozenset[str]
+    raised: list[Guard] = []
+
+    def catches_any(self, exception: str) -> bool:
+        """Whether a handler takes that exception: by name, by a base, or by taking everything."""
+        return not self.catches.isdisjoint((exception, "Exception", "BaseException", "*"))
+
+
+class Machine:
+    """See the module."""
+
+    def __init__(self, store: FactStore, modules: ModuleMap, knowledge: Knowledge) -> None:
+        self.store = store
+        self.modules = modules
+        self.knowledge = knowledge
+        self.memory = Memory()
+        self.events = Events()
+        self.functions: list[FunctionInfo] = []
+        self.classes: list[ClassInfo] = []
+        self.objects: dict[int, ObjectInfo] = {}
+        self.frames: list[Frame] = []
+        self.guard: Guard = ALWAYS
+        self.tries: list[TryBlock] = []
+        self.calls: list[Site] = []
+        self.running: list[tuple[str, int, int]] = []
+        self.executed: set[tuple[str, int]] = set()
+        self.star_imports: dict[str, list[str]] = {}
+        self.module_scopes: dict[str, int] = {}
+        self.module_state: dict[str, str] = {}
+        self.main_blocks: dict[str, list[ir.If]] = {}
+        self.opaque_owners: dict[str, int] = {}
+        self.escaped: list[Value] = []
+        self.parameter_symbols: set[str] = set()
+        self.generic: dict[int, Ref] = {}
+        self.run = 0
+        self.steps = STEPS_PER_RUN
+        self.files = 0
+        self._lines: dict[str, list[str]] = {}
+
+    # --- objects ---------------------------------------------------------------------------------------------------
+
+    def new_object(self, kind: str, cls: Value | None, site: Site | None) -> Ref:
+        """Make an object."""
+        owner = self.memory.new_owner()
+        self.objects[owner] = ObjectInfo(kind, cls, site, {})
+        return Ref(owner)
+
+    def info(self, ref: Ref) -> ObjectInfo:
+        """What is fixed about an object."""
+        return self.objects[ref.id]
+
+    def set(self, ref: Ref, name: str, value: Value, site: Site | None = None) -> None:
+        """Set an attribute or entry of an object."""
+        names = self.objects[ref.id].names
+        if name not in names or (site is not None and names[name] is None):
+            names[name] = site
+        self.memory.write(ref.id, name, value)
+
+    def get(self, ref: Ref, name: str) -> Value | None:
+        """An attribute or entry of an object as it is under the present guard."""
+        value = self.memory.cells.get((ref.id, name))
+        return None if value is None else self.narrow(value)
+
+    # --- conditions ------------------------------------------------------------------------------------------------
+
+    def narrow(self, value: Value) -> Value:
+        """The value as it is under the present guard."""
+        if type(value) is not Choice:
+            return value
+        guard = self.guard
+        kept = [(implied(inner, guard), plain) for inner, plain in value.alternatives if both(inner, guard) is not None]
+        if not kept:
+            return Opaque("unreachable")
+        if len(kept) == 1:
+            return kept[0][1]
+        if len(kept) == len(value.alternatives) and not guard:
+            return value
+        return choose(kept, "mixed")
+
+    def site(self, node: ir.Node) -> Site:
+        """The place of a node of the function being run."""
+        frame = self.frames[-1]
+        return Site(frame.file, frame.unit, node.id)
+
+    def tick(self) -> None:
+        """Count a step."""
+        self.steps -= 1
+        if self.steps < 0:
+            raise OutOfStepsError
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def class_info(self, value: ClassValue) -> ClassInfo:
+        """What is fixed about a class."""
+        return self.classes[value.key]
+
+    def opaque_owner(self, symbol: str) -> int:
+        """The owner of attributes that were set on an opaque value."""
+        if symbol not in self.opaque_owners:
+            self.opaque_owners[symbol] = self.new_object("opaque", None, None).id
+        return self.opaque_owners[symbol]
+
+    def lines(self, file: str) -> list[str]:
+        """The lines of a file."""
+        if file not in self._lines:
+            self._lines[file] = self.store.source(file).text.split("\n")
+        return self._lines[file]

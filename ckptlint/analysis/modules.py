@@ -1,0 +1,203 @@
+"""torch modules made by classes from outside: layers, containers, losses, wrappers."""
+
+from __future__ import annotations
+
+from ckptlint.analysis.events import WrapEvent
+from ckptlint.analysis.guards import Literal
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.values import (
+    Choice,
+    ClassValue,
+    Const,
+    External,
+    Opaque,
+    Ref,
+    Site,
+    TupleValue,
+    Value,
+    choose,
+)
+from ckptlint.knowledge import Preparer, Wrapper
+
+
+def make(machine: Machine, name: str, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site) -> Ref:
+    """A module of the class `name` from outside, not a wrapper."""
+    made = machine.new_object("module", External(name), site)
+    initialise_external(machine, made, name, positional, keywords, site)
+    return made
+
+
+def initialise_external(
+    machine: Machine,
+    made: Ref,
+    name: str,
+    positional: tuple[Value, ...],
+    keywords: dict[str, Value],
+    site: Site,
+) -> bool:
+    """What `__init__` of a class from outside does to an object; False when nothing is known of the class."""
+    info = machine.info(made)
+    wrapper = machine.knowledge.wrapper(name)
+    if wrapper is not None:
+        inner = positional[0] if positional else keywords.get(wrapper.argument)
+        info.wrapper, info.token = wrapper, wrapper.token
+        if inner is not None:
+            _hold(machine, made, wrapper, inner, site)
+        return True
+    if machine.knowledge.loss(name) is not None or machine.knowledge.layer(name) is not None:
+        info.positional, info.keywords = positional, dict(keywords)
+        info.foundation = name
+        return True
+    facts = machine.knowledge.module
+    if name in facts.sequences:
+        info.foundation = name
+        _fill_sequence(machine, made, positional, site, is_list=name.endswith("List"))
+        return True
+    if name in facts.mappings:
+        info.foundation = name
+        if positional and isinstance(positional[0], Ref):
+            source = machine.info(positional[0])
+            for key in list(source.names):
+                value = machine.get(positional[0], key)
+                if value is not None:
+                    machine.set(made, key, value, source.names[key] or site)
+        return True
+    return False
+
+
+def _fill_sequence(machine: Machine, made: Ref, positional: tuple[Value, ...], site: Site, *, is_list: bool) -> None:
+    from ckptlint.analysis import loops
+
+    items: list[Value] | None = list(positional)
+    if positional and is_list:
+        items = loops.known_items(machine, positional[0])
+        if items is None:
+            machine.set(made, "*", loops.element(machine, positional[0]), site)
+            return
+    elif len(positional) == 1 and isinstance(positional[0], Ref) and machine.info(positional[0]).kind == "dict":
+        source = positional[0]
+        for key in list(machine.info(source).names):
+            machine.set(made, key, machine.get(source, key) or Opaque(key), site)
+        return
+    for index, item in enumerate(items or ()):
+        machine.set(made, str(index), item, site)
+
+
+def _hold(machine: Machine, made: Ref, wrapper: Wrapper, inner: Value, site: Site) -> None:
+    child = wrapper.token or "module"
+    if wrapper.copies:
+        inner = copied(machine, inner)
+    machine.set(made, child, inner, site)
+    machine.events.wraps.append(WrapEvent(site, wrapper.token, wrapper.kind, machine.guard, machine.run))
+
+
+def wrap(machine: Machine, wrapper: Wrapper, name: str, inner: Value, site: Site) -> Ref:
+    """`name(inner)` where `name` is a wrapper."""
+    made = machine.new_object("module", External(name), site)
+    info = machine.info(made)
+    info.wrapper, info.token = wrapper, wrapper.token
+    _hold(machine, made, wrapper, inner, site)
+    return made
+
+
+def is_module_value(machine: Machine, value: Value) -> bool:
+    """Whether a plain value is a module, as far as one can see."""
+    return isinstance(value, Ref) and machine.info(value).kind in ("module", "foreign")
+
+
+def prepare(machine: Machine, preparer: Preparer, positional: tuple[Value, ...], site: Site) -> Value:
+    """`accelerator.prepare(model, optimizer)`: the same things, modules wrapped."""
+    results = [_prepared(machine, preparer, value, site) for value in positional]
+    if len(results) == 1:
+        return results[0]
+    return TupleValue(tuple(results))
+
+
+def _prepared(machine: Machine, preparer: Preparer, value: Value, site: Site) -> Value:
+    if isinstance(value, Choice):
+        return choose(
+            [(guard, _prepared(machine, preparer, plain, site)) for guard, plain in value.alternatives], "prepared"
+        )
+    module = is_module_value(machine, value) or (isinstance(value, Opaque) and value.fresh)
+    if not module:
+        return value
+    wrapper = Wrapper(
+        token=preparer.token, argument="module", kind=preparer.kind, source=preparer.source, inherits=not preparer.token
+    )
+    wrapped = wrap(machine, wrapper, preparer.kind, value, site)
+    if preparer.unwraps and not preparer.token:
+        machine.info(wrapped).token = ""
+    if not preparer.when:
+        return wrapped
+    literal = Literal(preparer.when, "truthy")
+    return Choice(((frozenset((literal,)), wrapped), (frozenset((~literal,)), value)))
+
+
+def unwrapped(machine: Machine, value: Value, tokens: tuple[str, ...], depth: int = 0) -> Value:
+    """The module inside all wrappers whose token is one of `tokens`."""
+    if isinstance(value, Choice):
+        return choose(
+            [(guard, unwrapped(machine, plain, tokens, depth)) for guard, plain in value.alternatives], "unwrapped"
+        )
+    if isinstance(value, Ref) and depth < 8:
+        info = machine.info(value)
+        if info.wrapper is not None and (info.token in tokens or not info.token):
+            inner = machine.get(value, info.token or "module")
+            if inner is not None:
+                return unwrapped(machine, inner, tokens, depth + 1)
+    if isinstance(value, Opaque) and not value.fresh:
+        return Opaque(f"unwrap({value.symbol})", fresh=True)
+    return value
+
+
+def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -> Value:
+    """`copy.deepcopy(value)`: new objects all the way down."""
+    memo = {} if memo is None else memo
+    if isinstance(value, Choice):
+        return choose([(guard, copied(machine, plain, memo)) for guard, plain in value.alternatives], "copy")
+    if isinstance(value, TupleValue):
+        return TupleValue(tuple(copied(machine, item, memo) for item in value.items))
+    if not isinstance(value, Ref):
+        return value
+    if value.id in memo:
+        return memo[value.id]
+    info = machine.info(value)
+    made = machine.new_object(info.kind, info.cls, info.site)
+    memo[value.id] = made
+    twin = machine.info(made)
+    twin.wrapper, twin.token, twin.positional, twin.keywords = info.wrapper, info.token, info.positional, info.keywords
+    twin.path, twin.entry, twin.file, twin.foreign = info.path, info.entry, info.file, info.foreign
+    twin.foundation, twin.non_persistent = info.foundation, set(info.non_persistent)
+    for name, site in list(info.names.items()):
+        inner = machine.memory.read(value.id, name)
+        if inner is not None:
+            machine.set(made, name, copied(machine, inner, memo), site)
+    bulk = machine.memory.read(value.id, "*")
+    if bulk is not None:
+        machine.memory.write(made.id, "*", bulk)
+    return made
+
+
+def register_tensor(
+    machine: Machine, receiver: Ref, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
+) -> None:
+    """`self.register_buffer(name, tensor, persistent=True)` and `register_parameter(name, tensor)`."""
+    name = positional[0] if positional else keywords.get("name")
+    if not isinstance(name, Const) or not isinstance(name.value, str):
+        return
+    tensor = positional[1] if len(positional) > 1 else keywords.get("tensor", keywords.get("param"))
+    persistent = positional[2] if len(positional) > 2 else keywords.get("persistent")
+    info = machine.info(receiver)
+    if persistent == Const(False):
+        info.non_persistent.add(name.value)
+    else:
+        info.non_persistent.discard(name.value)
+    info.buffers.add(name.value)
+    machine.set(receiver, name.value, tensor if tensor is not None else Opaque(name.value), site)
+
+
+def class_name(machine: Machine, cls: Value | None) -> str:
+    """A readable name of a class."""
+    if isinstance(cls, ClassValue):
+        return f"{machine.class_info(cls).file}:{cls.name}"
+    return cls.name if isinstance(cls, External) else ""

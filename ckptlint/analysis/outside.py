@@ -1,0 +1,261 @@
+"""Calls of functions and classes from outside the project, by their dotted names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ckptlint.analysis import files, modules, python, state_dicts
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.spreading import spread
+from ckptlint.analysis.symbols import is_environment, shorten, symbol_of
+from ckptlint.analysis.values import (
+    Bound,
+    ClassValue,
+    Const,
+    External,
+    Function,
+    Opaque,
+    Partial,
+    Ref,
+    Site,
+    TupleValue,
+    Value,
+)
+
+Arguments = tuple[tuple[Value, ...], dict[str, Value]]
+
+#: A function of an unknown library with such a name, given a state dict, is taken to write it to a file.
+_SAVES = re.compile(r"(?i)(?:^|[._])(?:save|dump|write)\w*$|save_?(?:checkpoint|model|state|ckpt|network)")
+
+_CONSUME = "torch.nn.modules.utils.consume_prefix_in_state_dict_if_present"
+
+
+def argument(given: Arguments, position: int, keyword: str) -> Value | None:
+    """An argument by position or keyword."""
+    positional, keywords = given
+    if position < len(positional):
+        return positional[position]
+    return keywords.get(keyword)
+
+
+def call_external(
+    machine: Machine, function: External, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
+) -> Value:
+    """Call something from outside."""
+    name = function.name
+    given = (positional, keywords)
+    handler = _HANDLERS.get(name)
+    if handler is not None:
+        return handler(machine, given, site)
+    if name.startswith("builtins."):
+        return python.call_builtin(machine, name[len("builtins.") :], positional, keywords, site)
+    known = _by_knowledge(machine, name, given, site)
+    if known is not None:
+        return known
+    known = python.call_library(machine, name, positional, keywords, site)
+    if known is not None:
+        return known
+    if machine.knowledge.is_module_class(name):
+        return modules.make(machine, name, positional, keywords, site)
+    if name.rpartition(".")[2][:1].isupper():
+        note_escape(machine, positional, keywords)
+        made = machine.new_object("foreign", function, site)
+        info = machine.info(made)
+        info.positional, info.keywords = positional, dict(keywords)
+        return made
+    note_escape(machine, positional, keywords)
+    unknown_save(machine, name, positional, keywords, site)
+    return _result(machine, name, positional, site)
+
+
+def _result(machine: Machine, name: str, positional: tuple[Value, ...], site: Site) -> Value:
+    """What an unknown function from outside gives: a thing of its own, or the answer to a question."""
+    rendered = ", ".join(symbol_of(value) for value in positional[:3])
+    if _asks(name):
+        return Opaque(shorten(f"{name}({rendered})"))
+    return Opaque(shorten(f"{name}({rendered})") + f"@{site.file}:{site.unit}:{site.node}", fresh=True)
+
+
+def _asks(name: str) -> bool:
+    """Whether two calls of the function give the same answer: they ask about the machine or the launch."""
+    return name.startswith(("torch.cuda.", "torch.distributed.", "os.", "sys.", "torch.backends.")) or is_environment(
+        name
+    )
+
+
+def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> Value | None:
+    knowledge = machine.knowledge
+    positional, keywords = given
+    wrapper = knowledge.wrapper(name)
+    if wrapper is not None:
+        return _wrapped(machine, name, given, site)
+    save = knowledge.save(name)
+    if save is not None:
+        value, path = argument(given, *save.object), argument(given, *save.path)
+        if value is not None:
+            files.save(machine, value, path or Opaque("path"), site)
+        return Const(None)
+    load = knowledge.load(name)
+    if load is not None:
+        return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
+    if knowledge.fetch(name) is not None:
+        return files.fetched(machine, name, site)
+    unwrap = knowledge.unwrap(name)
+    if unwrap is not None and positional:
+        return modules.unwrapped(machine, positional[0], unwrap.tokens)
+    gather = knowledge.gather(name)
+    if gather is not None and positional:
+        return state_dicts.gathered(machine, positional[0], gather, site)
+    owner, _, method = name.rpartition(".")
+    preparer = knowledge.preparers.get((owner, method))
+    if preparer is not None:
+        inner = keywords.get(preparer.keyword) if preparer.keyword else None
+        if inner is None and positional:
+            inner = positional[0]
+        if inner is not None:
+            wrapped = modules.prepare(machine, preparer, (inner,), site)
+            return TupleValue((wrapped, Opaque("optimizer"), Opaque("loader"), Opaque("scheduler")))
+    return None
+
+
+def _wrapped(machine: Machine, name: str, given: Arguments, site: Site) -> Value | None:
+    wrapper = machine.knowledge.wrapper(name)
+    assert wrapper is not None
+    inner = argument(given, 0, wrapper.argument)
+    if inner is None:
+        if wrapper.kind == "torch.compile":
+            return Partial(External(name), (), tuple(sorted(given[1].items())))
+        return None
+    if isinstance(inner, (Function, ClassValue, Bound)):
+        return inner
+    return spread(machine, inner, lambda plain: modules.wrap(machine, wrapper, name, plain, site))
+
+
+def foreign_method(
+    machine: Machine,
+    owner: Ref,
+    name: str,
+    positional: tuple[Value, ...],
+    keywords: dict[str, Value],
+    site: Site,
+) -> Value | None:
+    """A method of an object made by a class from outside; None when nothing is known of it."""
+    cls = machine.info(owner).cls
+    assert isinstance(cls, External)
+    dotted = f"{cls.name}.{name}"
+    knowledge = machine.knowledge
+    given = (positional, keywords)
+    preparer = knowledge.preparers.get((cls.name, name))
+    if preparer is not None:
+        return modules.prepare(machine, preparer, positional, site)
+    save = knowledge.save(dotted)
+    if save is not None:
+        value, path = argument(given, *save.object), argument(given, *save.path)
+        if value is not None:
+            files.save(machine, value, path or Opaque("path"), site)
+        return Const(None)
+    load = knowledge.load(dotted)
+    if load is not None:
+        return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
+    unwrap = knowledge.unwrap(dotted)
+    if unwrap is not None and positional:
+        return modules.unwrapped(machine, positional[0], unwrap.tokens)
+    if name == "get_state_dict" and positional:
+        inner = modules.unwrapped(machine, positional[0], ("module",))
+        return state_dicts.of_value(machine, inner, site)
+    note_escape(machine, positional, keywords)
+    if name in knowledge.module.methods or name in knowledge.module.returns_self:
+        return None
+    unknown_save(machine, dotted, positional, keywords, site)
+    rendered = ", ".join(symbol_of(value) for value in positional[:3])
+    return Opaque(shorten(f"{dotted}({rendered})"), fresh=not _asks(dotted) and not dotted.startswith("argparse"))
+
+
+def note_escape(machine: Machine, positional: tuple[Value, ...], keywords: dict[str, Value]) -> None:
+    """Functions and objects given to the unknown may be called by it later."""
+    for value in (*positional, *keywords.values()):
+        if isinstance(value, (Function, Bound, Partial)) or (
+            isinstance(value, Ref) and machine.info(value).kind in ("instance", "module")
+        ):
+            machine.escaped.append(value)
+
+
+def unknown_save(
+    machine: Machine, name: str, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
+) -> None:
+    """`library.save_checkpoint({"state_dict": model.state_dict()}, path)`: a write, as its name says."""
+    plain = name.partition("@")[0].partition("(")[0]
+    if not _SAVES.search(plain):
+        return
+    for value in (*positional, *keywords.values()):
+        if isinstance(value, Ref) and machine.info(value).kind == "dict":
+            path = next((other for other in positional if other is not value and not isinstance(other, Ref)), None)
+            files.save(machine, value, path or Opaque("path"), site, implied="")
+
+
+def worth_running(machine: Machine, function: Function) -> bool:
+    """Whether a `forward` does anything to modules beyond computing: it wraps or registers."""
+    info = machine.functions[function.key]
+    if info.unit == 0 or info.node is not None:
+        return False
+    header = machine.store.headers(info.file)[info.unit]
+    lines = machine.lines(info.file)[header.first_row - 1 : header.last_row]
+    return any("DataParallel" in line or "weight =" in line or ".save(" in line for line in lines)
+
+
+def _consume(machine: Machine, given: Arguments, site: Site) -> Value:
+    target, prefix = argument(given, 0, "state_dict"), argument(given, 1, "prefix")
+    if target is not None and isinstance(prefix, Const) and isinstance(prefix.value, str):
+        state_dicts.consume(machine, target, prefix.value)
+    return Const(None)
+
+
+def _deepcopy(machine: Machine, given: Arguments, site: Site) -> Value:
+    return modules.copied(machine, given[0][0]) if given[0] else Opaque("copy")
+
+
+def _shallow(machine: Machine, given: Arguments, site: Site) -> Value:
+    if given[0] and isinstance(given[0][0], Ref) and machine.info(given[0][0]).kind in ("dict", "file"):
+        return state_dicts.shallow_copy(machine, given[0][0], site)
+    return modules.copied(machine, given[0][0]) if given[0] else Opaque("copy")
+
+
+def _spawn(machine: Machine, given: Arguments, site: Site) -> Value:
+    """`mp.spawn(main_worker, nprocs=n, args=(...))` calls main_worker(rank, ...)."""
+    from ckptlint.analysis import calls, loops
+
+    function = argument(given, 0, "fn")
+    rest = argument(given, 1, "args")
+    items = loops.known_items(machine, rest) if rest is not None else None
+    if function is not None:
+        calls.call(
+            machine,
+            function,
+            (Opaque("rank"), *(items or ())),
+            {} if items is not None else {"**": rest or Opaque("args")},
+            site,
+        )
+    return Const(None)
+
+
+def _process(machine: Machine, given: Arguments, site: Site) -> Value:
+    """`Process(target=f, args=(...))`: f is taken to be called."""
+    from ckptlint.analysis import calls, loops
+
+    function, rest = given[1].get("target"), given[1].get("args")
+    if function is not None:
+        items = loops.known_items(machine, rest) if rest is not None else []
+        calls.call(machine, function, tuple(items or ()), dict(given[1]) if items is None else {}, site)
+    return Opaque("process")
+
+
+_HANDLERS: dict[str, Callable[[Machine, Arguments, Site], Value]] = {
+    _CONSUME: _consume,
+    "copy.deepcopy": _deepcopy,
+    "copy.copy": _shallow,
+    "torch.multiprocessing.spawn": _spawn,
+    "torch.multiprocessing.Process": _process,
+    "multiprocessing.Process": _process,
+    "threading.Thread": _process,
+}

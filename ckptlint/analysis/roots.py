@@ -1,0 +1,329 @@
+"""From where a project is run.
+
+First every script: a file with `if __name__ == "__main__":`, or with calls at module level. Then what no script
+reached but could matter by itself: functions that hold a marker (`state_dict`, `DataParallel`, ...). Such a function
+is not run alone when something calls it: the callers are looked up by name, and the topmost one is run, with
+arguments of which nothing is known. A method that nobody calls is run on an object made by its class, and after the
+other methods that prepare the object (`setup`, `build`, ...), as a framework would.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ckptlint.analysis import classes, functions, imports, shapes, statements
+from ckptlint.analysis.events import SavedPart, SaveEvent
+from ckptlint.analysis.guards import ALWAYS
+from ckptlint.analysis.machine import STEPS_PER_RUN, Frame, Machine, OutOfStepsError
+from ckptlint.analysis.values import Bound, ClassValue, Const, Function, Opaque, Partial, Ref, Site, Value
+from ckptlint.facts import ir
+from ckptlint.facts.units import UnitHeader
+from ckptlint.source import UnreadableSource
+
+#: A unit with one of these is worth a run of its own.
+MARKERS = re.compile(
+    r"state_dict|torch\.save|torch\.load|DataParallel|\bcompile\(|\.prepare\(|_orig_mod|FullySharded|\.module\b"
+    r"|save_checkpoint|load_checkpoint|AveragedModel|deepspeed|fabric\.|\.save\("
+)
+_SCRIPT = re.compile(rb"^(?:if\s+__name__\s*==|[a-zA-Z_][\w.]*\s*\()", re.MULTILINE)
+_PREPARES = re.compile(r"^(?:setup|build|_?init|configure|prepare|create|make|on_.*_start|_build|_setup)")
+_HIGHEST_CLIMB = 4
+_MOST_CALLERS = 3
+_MOST_SCRIPTS = 400
+
+
+def run_all(machine: Machine) -> None:
+    """Run the scripts, then what they left out."""
+    store = machine.store
+    marked: dict[str, list[UnitHeader]] = {}
+    scripts: list[str] = []
+    names: set[bytes] = set()
+    for file in sorted(store.files):
+        try:
+            data = store.data(file)
+        except UnreadableSource:
+            continue
+        if MARKERS.search(data.decode("latin-1")) is not None:
+            units = _marked_units(machine, file)
+            if units is not None:
+                marked[file] = units
+                names.update(unit.name.encode() for unit in units)
+                names.update(unit.owner.rpartition(".")[2].encode() for unit in units if unit.owner)
+    if not marked:
+        return
+    names.discard(b"__init__")
+    for file in sorted(store.files):
+        if file in marked or _mentions(store.data(file) if file in store.files else b"", names):
+            if _is_script(machine, file):
+                scripts.append(file)
+    for file in scripts[:_MOST_SCRIPTS]:
+        _run(machine, lambda file=file: _run_script(machine, file))
+    for file, units in marked.items():
+        for unit in units:
+            if unit.index and (file, unit.index) not in machine.executed:
+                for top in _climb(machine, file, unit, 0, set()):
+                    if (top[0], top[1]) not in machine.executed:
+                        _run(machine, lambda top=top: _run_unit(machine, *top))
+                if (file, unit.index) not in machine.executed:
+                    _run(machine, lambda file=file, unit=unit: _run_unit(machine, file, unit.index))
+
+
+def _marked_units(machine: Machine, file: str) -> list[UnitHeader] | None:
+    try:
+        headers = machine.store.headers(file)
+        lines = machine.lines(file)
+    except UnreadableSource:
+        return None
+    return [
+        header
+        for header in headers
+        if header.index and MARKERS.search("\n".join(lines[header.first_row - 1 : header.last_row]))
+    ]
+
+
+def _mentions(data: bytes, names: set[bytes]) -> bool:
+    return any(name in data for name in names)
+
+
+def _is_script(machine: Machine, file: str) -> bool:
+    try:
+        return _SCRIPT.search(machine.store.data(file)) is not None
+    except UnreadableSource:
+        return False
+
+
+def _run(machine: Machine, action: object) -> None:
+    """One run: with steps of its own, and then with what it left in the hands of others."""
+    assert callable(action)
+    machine.run += 1
+    machine.steps = STEPS_PER_RUN
+    machine.escaped = []
+    before = machine.memory.owners
+    _clean(machine)
+    try:
+        action()
+    except OutOfStepsError:
+        pass
+    _clean(machine)
+    machine.steps = STEPS_PER_RUN // 2
+    try:
+        _run_escaped(machine, before)
+    except OutOfStepsError:
+        pass
+    _clean(machine)
+    _implied_saves(machine, before)
+    machine.memory.trail.clear()
+
+
+def _clean(machine: Machine) -> None:
+    machine.guard = ALWAYS
+    machine.frames = []
+    machine.tries = []
+    machine.calls = []
+    machine.running = []
+
+
+def _run_script(machine: Machine, file: str) -> None:
+    """The file as a script: its skeleton, then its main blocks."""
+    if machine.module_state.get(file) is None:
+        imports.run_module(machine, file)
+    scope = imports.module_scope(machine, file)
+    for block in machine.main_blocks.get(file, []):
+        machine.frames = [Frame(scope, file, 0, ())]
+        machine.memory.write(scope, "__name__", Const("__main__"))
+        statements.run_block(machine, block.body)
+
+
+def _climb(
+    machine: Machine, file: str, unit: UnitHeader, height: int, seen: set[tuple[str, int]]
+) -> list[tuple[str, int]]:
+    """The topmost callers, by name, that no run has reached."""
+    if height >= _HIGHEST_CLIMB or (file, unit.index) in seen:
+        return [(file, unit.index)]
+    seen.add((file, unit.index))
+    names = [unit.name] if unit.name != "__init__" else []
+    if unit.owner and not unit.name.startswith("__"):
+        names = [unit.name]
+    elif unit.owner:
+        names.append(unit.owner.rpartition(".")[2])
+    tops: list[tuple[str, int]] = []
+    for name in names:
+        if len(name) < 4 or name in ("forward", "main", "train", "save", "load"):
+            continue
+        for other_file, other in _callers(machine, name, (file, unit.index)):
+            if (other_file, other.index) not in machine.executed:
+                tops += _climb(machine, other_file, other, height + 1, seen)
+        if len(tops) >= _MOST_CALLERS:
+            break
+    return tops[:_MOST_CALLERS] or [(file, unit.index)]
+
+
+def _callers(machine: Machine, name: str, own: tuple[str, int]) -> list[tuple[str, UnitHeader]]:
+    """Units that mention `name(` outside its definition."""
+    needle = f"{name}(".encode()
+    pattern = re.compile(rf"(?<!def )\b{re.escape(name)}\(")
+    found: list[tuple[str, UnitHeader]] = []
+    for file in sorted(machine.store.files):
+        try:
+            if needle not in machine.store.data(file):
+                continue
+            lines = machine.lines(file)
+            for header in machine.store.headers(file):
+                if not header.index or (file, header.index) == own:
+                    continue
+                if pattern.search("\n".join(lines[header.first_row - 1 : header.last_row])):
+                    found.append((file, header))
+        except UnreadableSource:
+            continue
+        if len(found) > 12:
+            break
+    return found
+
+
+def _run_unit(machine: Machine, file: str, unit: int) -> None:
+    """A function with unknown arguments; a method on objects of its class and of the classes below it."""
+    if machine.module_state.get(file) is None:
+        imports.run_module(machine, file)
+    header = machine.store.headers(file)[unit]
+    key = next(
+        (i for i, info in enumerate(machine.functions) if (info.file, info.unit) == (file, unit) and _whole(info.node)),
+        None,
+    )
+    if key is None:
+        return
+    function = Function(key, header.name)
+    info = machine.functions[key]
+    site = Site(file, 0, 0)
+    if info.owner is None:
+        _call_unknown(machine, function, (), site)
+        return
+    if info.kind in ("static", "class"):
+        receiver: tuple[Value, ...] = (ClassValue(info.owner, machine.classes[info.owner].name),)
+        _call_unknown(machine, function, receiver if info.kind == "class" else (), site)
+        return
+    for cls in _concrete(machine, info.owner):
+        made = _generic(machine, cls)
+        if made is None or (file, unit) in machine.executed and header.name == "__init__":
+            continue
+        current = classes.attribute(machine, cls, header.name)
+        _call_unknown(machine, current if isinstance(current, Function) else function, (made,), site)
+
+
+def _whole(node: ir.FunctionDef | ir.Lambda | None) -> bool:
+    return node is None or (isinstance(node, ir.FunctionDef) and node.id == 0) or isinstance(node, ir.FunctionDef)
+
+
+def _concrete(machine: Machine, key: int) -> list[ClassValue]:
+    """The classes at the bottom of the tree below a class, among those that were seen."""
+    own = ClassValue(key, machine.classes[key].name)
+    below = [
+        ClassValue(index, info.name)
+        for index, info in enumerate(machine.classes)
+        if index != key and own in classes.resolution_order(machine, ClassValue(index, info.name))
+    ]
+    leaves = [cls for cls in below if not any(cls in machine.classes[other.key].bases for other in below)]
+    return leaves[:3] or [own]
+
+
+def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
+    """An object of a class that nobody makes in the project: `__init__`, then what prepares it."""
+    known = machine.generic.get(cls.key)
+    if known is not None:
+        return known
+    site = Site(machine.classes[cls.key].file, 0, 0)
+    machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
+    init = classes.attribute(machine, cls, "__init__")
+    arguments = _unknown_arguments(machine, init) if isinstance(init, Function) else ()
+    made = classes.instantiate(machine, cls, arguments, {}, site)
+    if not isinstance(made, Ref):
+        return None
+    machine.generic[cls.key] = made
+    for one in reversed(classes.resolution_order(machine, cls)):
+        if not isinstance(one, ClassValue):
+            continue
+        for statement in machine.class_info(one).node.body:
+            if isinstance(statement, ir.FunctionStub) and _PREPARES.match(statement.name):
+                method = classes.attribute(machine, cls, statement.name)
+                if isinstance(method, Function) and _is_marked(machine, method):
+                    _call_unknown(machine, method, (made,), site)
+    return made
+
+
+def _is_marked(machine: Machine, function: Function) -> bool:
+    info = machine.functions[function.key]
+    if not info.unit or (info.file, info.unit) in machine.executed:
+        return False
+    header = machine.store.headers(info.file)[info.unit]
+    text = "\n".join(machine.lines(info.file)[header.first_row - 1 : header.last_row])
+    return MARKERS.search(text) is not None
+
+
+def _unknown_arguments(machine: Machine, function: Function) -> tuple[Value, ...]:
+    code = functions.code_of(machine, machine.functions[function.key])
+    if code is None:
+        return ()
+    names = [one.name for one in code.params if one.kind in ("positional", "normal")]
+    return tuple(Opaque(_option(name)) for name in names[1:])
+
+
+def _option(name: str) -> str:
+    return "args" if name in statements.OPTIONS else name
+
+
+def _call_unknown(machine: Machine, function: Function, receiver: tuple[Value, ...], site: Site) -> None:
+    """Call with arguments of which only the names are known, whatever their defaults."""
+    code = functions.code_of(machine, machine.functions[function.key])
+    if code is None:
+        return
+    names = [one.name for one in code.params if one.kind in ("positional", "normal")][len(receiver) :]
+    keywords: dict[str, Value] = {one.name: Opaque(one.name) for one in code.params if one.kind == "keyword"}
+    machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
+    functions.call_function(machine, function, (*receiver, *(Opaque(_option(name)) for name in names)), keywords, site)
+
+
+def _run_escaped(machine: Machine, before: int) -> None:
+    """Functions that were handed to the unknown, and marked methods of the objects that this run has made."""
+    site = Site("", 0, 0)
+    for value in machine.escaped[:40]:
+        inner = value
+        receiver: tuple[Value, ...] = ()
+        while isinstance(inner, (Bound, Partial)):
+            receiver = (inner.receiver, *receiver) if isinstance(inner, Bound) else (*inner.positional, *receiver)
+            inner = inner.function
+        if isinstance(inner, Function):
+            info = machine.functions[inner.key]
+            if (info.file, info.unit) not in machine.executed or info.node is not None:
+                _clean(machine)
+                _call_unknown(machine, inner, receiver, Site(info.file, 0, 0))
+    for owner in range(before + 1, machine.memory.owners + 1):
+        made = machine.objects.get(owner)
+        if made is None or made.kind not in ("instance", "module") or not isinstance(made.cls, ClassValue):
+            continue
+        for cls in classes.resolution_order(machine, made.cls):
+            if not isinstance(cls, ClassValue):
+                continue
+            for statement in machine.class_info(cls).node.body:
+                if isinstance(statement, ir.FunctionStub):
+                    method = classes.attribute(machine, made.cls, statement.name)
+                    if isinstance(method, Function) and _is_marked(machine, method):
+                        _clean(machine)
+                        if machine.functions[method.key].kind == "plain":
+                            _call_unknown(machine, method, (Ref(owner),), site)
+
+
+def _implied_saves(machine: Machine, before: int) -> None:
+    """Modules that a framework saves by itself."""
+    for owner in range(before + 1, machine.memory.owners + 1):
+        made = machine.objects.get(owner)
+        if made is None or made.kind != "module" or not isinstance(made.cls, ClassValue):
+            continue
+        saved = classes.saved_by(machine, made.cls)
+        if saved is None or made.site is None:
+            continue
+        from ckptlint.analysis.values import Content
+
+        parts = tuple(
+            SavedPart((saved.entry,), guard, content=Content(made.site, shape.prefix, shape))
+            for guard, shape in shapes.of_value(machine, Ref(owner))
+        )
+        machine.events.saves.append(SaveEvent(made.site, Opaque(saved.by), parts, ALWAYS, machine.run, (), saved.by))

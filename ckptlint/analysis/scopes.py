@@ -1,0 +1,55 @@
+"""Names: local, enclosing, global, built in."""
+
+from __future__ import annotations
+
+import builtins
+
+from ckptlint.analysis import imports
+from ckptlint.analysis.machine import FunctionInfo, Machine
+from ckptlint.analysis.values import External, Function, Opaque, Value
+from ckptlint.facts import ir
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+def bind(machine: Machine, name: str, value: Value) -> None:
+    """Give a name of the function being run a value."""
+    frame = machine.frames[-1]
+    scope = frame.scope
+    if name in frame.globals_here:
+        scope = imports.module_scope(machine, frame.file)
+    elif name in frame.nonlocals_here:
+        scope = next((parent for parent in frame.parents if machine.memory.read(parent, name) is not None), frame.scope)
+    machine.memory.write(scope, name, value)
+
+
+def unbind(machine: Machine, name: str) -> None:
+    """`del name`."""
+    machine.memory.delete(machine.frames[-1].scope, name)
+
+
+def lookup(machine: Machine, name: str) -> Value:
+    """What a name means in the function being run."""
+    frame = machine.frames[-1]
+    cells = machine.memory.cells
+    value = cells.get((frame.scope, name))
+    if value is None:
+        for parent in frame.parents:
+            value = cells.get((parent, name))
+            if value is not None:
+                break
+        else:
+            value = imports.global_name(machine, frame.file, name)
+    if value is not None:
+        return machine.narrow(value)
+    if name in _BUILTINS:
+        return External("builtins." + name)
+    return Opaque(name)
+
+
+def new_function(machine: Machine, name: str, node: ir.FunctionDef | ir.Lambda, kind: str) -> Function:
+    """A function defined inside the function being run."""
+    frame = machine.frames[-1]
+    parents = (frame.scope, *frame.parents)
+    machine.functions.append(FunctionInfo(name, node, frame.file, frame.unit, parents, kind=kind))
+    return Function(len(machine.functions) - 1, name)

@@ -1,0 +1,89 @@
+"""Run the project and give the rules something to ask.
+
+    project = solve(store, AnalysisSettings())
+    project.events.saves ...                       what happened, see `events`
+    project.place(site)                            where that is
+
+What is run, and from where, is the business of `roots`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import msgspec
+
+from ckptlint.analysis import roots
+from ckptlint.analysis.events import Events
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.values import Site
+from ckptlint.facts.store import FactStore
+from ckptlint.findings import Place, Position, Span
+from ckptlint.knowledge import load_knowledge
+from ckptlint.project.modules import ModuleMap
+from ckptlint.source import UnreadableSource
+
+#: Calls nest in the machine as they do in the program, a dozen Python frames for each; the stack is made for it.
+_STACK_BYTES = 256 * 1024 * 1024
+_RECURSION = 40_000
+
+
+class AnalysisSettings(msgspec.Struct, frozen=True):
+    """What the analysis is told."""
+
+    target_version: str | None = None
+    torch_version: str | None = None
+
+
+class Project:
+    """A project that was run."""
+
+    def __init__(self, store: FactStore, machine: Machine, settings: AnalysisSettings) -> None:
+        self.store = store
+        self.settings = settings
+        self.machine = machine
+        self.events: Events = machine.events
+
+    def place(self, site: Site) -> Place:
+        """Where a node is."""
+        return Place(site.file, self._span(site))
+
+    def statement(self, site: Site) -> Span:
+        """The statement around a node."""
+        try:
+            return self.store.statement_span(site.file, site.unit, site.node)
+        except UnreadableSource:
+            return self._span(site)
+
+    def _span(self, site: Site) -> Span:
+        try:
+            spans = self.store.spans(site.file, site.unit, [site.node])
+        except UnreadableSource:
+            return Span(Position(1, 1), Position(1, 1))
+        return spans.get(site.node, Span(Position(1, 1), Position(1, 1)))
+
+
+def solve(store: FactStore, settings: AnalysisSettings) -> Project:
+    """Run everything that can matter."""
+    machine = Machine(store, ModuleMap(store.files), load_knowledge())
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            roots.run_all(machine)
+        except BaseException as error:  # noqa: BLE001 - carried over to the calling thread and raised there
+            failures.append(error)
+
+    limit, stack = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)
+    sys.setrecursionlimit(_RECURSION)
+    try:
+        thread = threading.Thread(target=work, name="analysis")
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(stack)
+        sys.setrecursionlimit(limit)
+    if failures:
+        raise failures[0]
+    return Project(store, machine, settings)

@@ -1,0 +1,167 @@
+"""State dicts: made from modules, copied, consumed, loaded back."""
+
+from __future__ import annotations
+
+from ckptlint.analysis import entries, shapes
+from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
+from ckptlint.analysis.guards import Guard, Literal, both
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.values import (
+    NONE,
+    Const,
+    Content,
+    Opaque,
+    Ref,
+    Shape,
+    Site,
+    TupleValue,
+    Value,
+    alternatives,
+    choose,
+)
+from ckptlint.knowledge import Gather
+
+
+def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> Value:
+    """`target.state_dict()`: a dict whose bulk is the keys of the module."""
+    cases = shapes.of_value(machine, target)
+    made = entries.new_dict(machine, site)
+    bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
+    machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
+    machine.events.state_dicts.append(
+        StateDictEvent(site, tuple(TargetCase(guard, shape) for guard, shape in cases), machine.guard, machine.run)
+    )
+    return made
+
+
+def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Value:
+    """A state dict taken by a function that leaves out the prefixes of the wrappers it knows."""
+    made = entries.new_dict(machine, site)
+    bulk: list[tuple[Guard, Value]] = []
+    for guard, shape in shapes.of_value(machine, target):
+        kept = _without(shape, gather.strips)
+        bulk.append((guard, Content(site, kept.prefix, kept)))
+    machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
+    return made
+
+
+def _without(shape: Shape, kinds: tuple[str, ...]) -> Shape:
+    marks = tuple(mark for mark in shape.wrappers if mark.wrapper not in kinds)
+    children = tuple((name, _without(child, kinds)) for name, child in shape.children)
+    return Shape(
+        marks,
+        children,
+        shape.closed,
+        shape.identity,
+        shape.tensor,
+        shape.loss,
+        shape.known,
+        shape.site,
+        shape.source,
+    )
+
+
+def consume(machine: Machine, target: Value, prefix: str) -> None:
+    """`consume_prefix_in_state_dict_if_present(target, prefix)`, in place."""
+    for _, plain in alternatives(target):
+        if not isinstance(plain, Ref):
+            continue
+        bulk = machine.get(plain, entries.BULK)
+        if bulk is None:
+            continue
+        cases = [(guard, _stripped(one, prefix)) for guard, one in alternatives(bulk)]
+        machine.memory.write(plain.id, entries.BULK, choose(cases, "bulk"))
+
+
+def _stripped(content: Value, prefix: str) -> Value:
+    if not isinstance(content, Content) or not content.prefix.startswith(prefix):
+        return content
+    return Content(
+        content.origin,
+        content.prefix[len(prefix) :],
+        content.shape,
+        content.file,
+        content.entry,
+        content.assumed,
+        content.emptied,
+        content.filtered,
+        content.partial,
+    )
+
+
+def shallow_copy(machine: Machine, source: Ref, site: Site) -> Ref:
+    """`dict(source)`, `source.copy()`, `OrderedDict(source)`, `copy.copy(source)`."""
+    made = entries.new_dict(machine, site)
+    entries.merge_into(machine, made, source)
+    info, twin = machine.info(source), machine.info(made)
+    twin.file, twin.entry, twin.path, twin.foreign = info.file, info.entry, info.path, info.foreign
+    return made
+
+
+def load(
+    machine: Machine, target: Value, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
+) -> Value:
+    """`target.load_state_dict(source, strict=...)`."""
+    source = positional[0] if positional else keywords.get("state_dict")
+    if source is None:
+        return Opaque("incompatible keys")
+    strict_value = positional[1] if len(positional) > 1 else keywords.get("strict", Const(True))
+    if "**" in keywords and "strict" not in keywords and len(positional) < 2:
+        strict_value = Opaque("strict")
+    strict = bool(strict_value.value) if isinstance(strict_value, Const) else None
+    targets = tuple(TargetCase(guard, shape) for guard, shape in shapes.of_value(machine, target))
+    sources = tuple(_sources(machine, source))
+    handled = _note_failures(machine, targets, sources) if strict is not False else False
+    machine.events.applies.append(
+        ApplyEvent(site, targets, sources, strict, machine.guard, machine.run, handled, tuple(machine.calls[-6:]))
+    )
+    return TupleValue((Opaque("missing_keys"), Opaque("unexpected_keys")))
+
+
+def _sources(machine: Machine, source: Value) -> list[SourceCase]:
+    cases: list[SourceCase] = []
+    before = machine.guard
+    for guard, plain in alternatives(source):
+        joined = both(before, guard)
+        if joined is None:
+            continue
+        machine.guard = joined
+        if not isinstance(plain, Ref):
+            cases.append(SourceCase(guard, None))
+            continue
+        bulk = machine.get(plain, entries.BULK)
+        named = any(name not in ("*", "**") for name in machine.info(plain).names)
+        if bulk is None:
+            cases.append(SourceCase(guard, None))
+            continue
+        for inner, content in alternatives(bulk):
+            together = both(guard, inner)
+            if together is None:
+                continue
+            if isinstance(content, Content):
+                cases.append(SourceCase(together, content))
+            else:
+                cases.append(SourceCase(together, None, empty=content == NONE and not named))
+    machine.guard = before
+    return cases
+
+
+def _note_failures(machine: Machine, targets: tuple[TargetCase, ...], sources: tuple[SourceCase, ...]) -> bool:
+    """Tell the `try` around when this load raises: where the prefixes of file and target differ."""
+    block = next((one for one in reversed(machine.tries) if one.catches_any("RuntimeError")), None)
+    if block is None:
+        return False
+    prefixes = {case.shape.prefix for case in targets if case.shape is not None and case.shape.known}
+    if len(prefixes) == 1 and all(case.shape is not None and case.shape.known for case in targets):
+        prefix = next(iter(prefixes))
+        fits = [case.guard for case in sources if case.content is not None and case.content.prefix == prefix]
+        if len(fits) == 1 and len(fits[0] - machine.guard) == 1 and len(sources) > 1:
+            (literal,) = fits[0] - machine.guard
+            block.raised.append(machine.guard | {~literal})
+            return True
+    block.raised.append(machine.guard | {_some_failure(machine)})
+    return True
+
+
+def _some_failure(machine: Machine) -> Literal:
+    return Literal(f"a load fails at step {len(machine.events.applies)}", "truthy")

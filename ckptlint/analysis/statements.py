@@ -1,0 +1,526 @@
+"""Run statements.
+
+`run_block` runs a list of statements and tells whether the end of the list can be reached. An `if` whose test is not
+decided runs both branches from the same state, takes the writes of each back, and writes the join (`branch`):
+
+    if n > 1:                    then: model = wrapped      join: model = wrapped if n > 1
+        model = DataParallel(m)  else: (nothing)                         bare if not n > 1
+
+A branch that ends in `return`, `raise`, `break` or `continue` leaves the opposite of its condition behind as part of
+the guard of what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ckptlint.analysis import attributes, classes, entries, expressions, imports, loops
+from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
+from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
+from ckptlint.analysis.memory import Cell
+from ckptlint.analysis.scopes import bind, new_function, unbind
+from ckptlint.analysis.symbols import shorten, symbol_of
+from ckptlint.analysis.truth import Cases, truth
+from ckptlint.analysis.values import (
+    NONE,
+    Choice,
+    Const,
+    External,
+    Function,
+    Opaque,
+    Ref,
+    TupleValue,
+    Value,
+    choose,
+)
+from ckptlint.facts import ir
+
+#: Names under which a script keeps its options; a value given such a name is called by it.
+OPTIONS = frozenset(
+    ("args", "opt", "opts", "option", "options", "cfg", "config", "conf", "hparams", "hps", "flags", "FLAGS", "params",
+     "argv", "cli_args", "arguments", "ARGS", "parsed_args")
+)  # fmt: skip
+
+
+def run_block(machine: Machine, block: Sequence[ir.Stmt]) -> bool:
+    """Run statements; whether what comes after them can be reached."""
+    for statement in block:
+        machine.tick()
+        if not _DISPATCH[type(statement)](machine, statement):
+            return False
+    return True
+
+
+def _expression(machine: Machine, node: ir.ExprStmt) -> bool:
+    expressions.evaluate(machine, node.value)
+    return not _exits(node.value)
+
+
+def _exits(node: ir.Expr) -> bool:
+    """`sys.exit()`, `exit()`, `os._exit()`."""
+    if not isinstance(node, ir.Call):
+        return False
+    func = node.func
+    if isinstance(func, ir.Name):
+        return func.name in ("exit", "quit")
+    return (
+        isinstance(func, ir.Attribute)
+        and isinstance(func.value, ir.Name)
+        and (func.value.name, func.name) in (("sys", "exit"), ("os", "_exit"))
+    )
+
+
+def _assign(machine: Machine, node: ir.Assign) -> bool:
+    if node.value is None:
+        return True
+    value = expressions.evaluate(machine, node.value)
+    for target in node.targets:
+        assign(machine, target, value)
+    return True
+
+
+def assign(machine: Machine, target: ir.Expr, value: Value) -> None:
+    """Give a target (name, attribute, entry, or a pattern of those) its value."""
+    if isinstance(target, ir.Name):
+        bind(machine, target.name, _called(target.name, value))
+    elif isinstance(target, ir.Attribute):
+        owner = expressions.evaluate(machine, target.value)
+        attributes.write(machine, owner, target.name, _called(target.name, value), machine.site(target))
+    elif isinstance(target, ir.Subscript):
+        owner = expressions.evaluate(machine, target.value)
+        index = expressions.evaluate(machine, target.index)
+        site = machine.site(target)
+        if isinstance(owner, Choice):
+            for _, plain in owner.alternatives:
+                entries.set_item(machine, plain, index, value, site)
+        else:
+            entries.set_item(machine, owner, index, value, site)
+    elif isinstance(target, ir.Collection):
+        _unpack(machine, target, value)
+    elif isinstance(target, ir.Starred):
+        assign(machine, target.value, value)
+
+
+def _called(name: str, value: Value) -> Value:
+    if name in OPTIONS and isinstance(value, Opaque) and not value.fresh:
+        return Opaque("args")
+    return value
+
+
+def _unpack(machine: Machine, target: ir.Collection, value: Value) -> None:
+    count = len(target.items)
+    if isinstance(value, Choice):
+        for index, item in enumerate(target.items):
+            cases: list[tuple[Guard, Value]] = []
+            for guard, plain in value.alternatives:
+                items = loops.known_items(machine, plain)
+                if items is not None and len(items) == count:
+                    cases.append((guard, items[index]))
+                else:
+                    cases.append((guard, entries.item(machine, plain, Const(index), machine.site(target))))
+            assign(machine, item, choose(cases, "unpacked"))
+        return
+    items = loops.known_items(machine, value)
+    starred = next((i for i, item in enumerate(target.items) if isinstance(item, ir.Starred)), None)
+    if items is not None and starred is None and len(items) == count:
+        for item, one in zip(target.items, items, strict=True):
+            assign(machine, item, one)
+        return
+    for index, item in enumerate(target.items):
+        if isinstance(item, ir.Starred):
+            assign(machine, item.value, Opaque("rest"))
+        elif items is not None and starred is not None and index < starred and index < len(items):
+            assign(machine, item, items[index])
+        elif isinstance(value, (Ref, TupleValue)):
+            assign(machine, item, entries.item(machine, value, Const(index), machine.site(target)))
+        else:
+            fresh = isinstance(value, Opaque) and value.fresh
+            assign(machine, item, Opaque(shorten(f"{symbol_of(value)}[{index}]"), fresh=fresh))
+
+
+def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
+    before = expressions.evaluate(machine, node.target)
+    value = expressions.evaluate(machine, node.value)
+    if node.op == "|" and isinstance(before, Ref) and machine.info(before).kind == "dict":
+        entries.merge_into(machine, before, value)
+        return True
+    if isinstance(before, Ref) and machine.info(before).kind == "list":
+        return True
+    from ckptlint.analysis import arithmetic
+    from ckptlint.analysis.spreading import spread
+
+    result = spread(
+        machine,
+        before,
+        lambda one: spread(machine, value, lambda other: arithmetic.binary(machine, node.op, one, other)),
+    )
+    assign(machine, node.target, result)
+    return True
+
+
+def _return(machine: Machine, node: ir.Return) -> bool:
+    value = NONE if node.value is None else expressions.evaluate(machine, node.value)
+    machine.frames[-1].returned.append((machine.guard, value))
+    return False
+
+
+def _raise(machine: Machine, node: ir.Raise) -> bool:
+    if node.exception is not None:
+        expressions.evaluate(machine, node.exception)
+    if machine.tries:
+        machine.tries[-1].raised.append(machine.guard)
+    return False
+
+
+def _assert(machine: Machine, node: ir.Assert) -> bool:
+    yes, _ = truth(machine, expressions.evaluate(machine, node.test))
+    if len(yes) == 1 and yes[0]:
+        machine.guard = both(machine.guard, yes[0]) or machine.guard
+    return True
+
+
+def _delete(machine: Machine, node: ir.Delete) -> bool:
+    for target in node.targets:
+        if isinstance(target, ir.Name):
+            unbind(machine, target.name)
+        elif isinstance(target, ir.Subscript):
+            owner = expressions.evaluate(machine, target.value)
+            index = expressions.evaluate(machine, target.index)
+            entries.remove_item(machine, owner, index)
+    return True
+
+
+def _scope(machine: Machine, node: ir.Scope) -> bool:
+    frame = machine.frames[-1]
+    if node.kind == "global":
+        frame.globals_here |= frozenset(node.names)
+    else:
+        frame.nonlocals_here |= frozenset(node.names)
+    return True
+
+
+def _jump(machine: Machine, node: ir.Jump) -> bool:
+    return node.kind == "pass"
+
+
+def _if(machine: Machine, node: ir.If) -> bool:
+    if machine.frames[-1].unit == 0 and _is_main_test(node.test):
+        machine.main_blocks.setdefault(machine.frames[-1].file, []).append(node)
+        return True
+    yes, no = truth(machine, expressions.evaluate(machine, node.test))
+    return branch(
+        machine,
+        [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
+    )
+
+
+def _is_main_test(test: ir.Expr) -> bool:
+    return (
+        isinstance(test, ir.Compare)
+        and isinstance(test.left, ir.Name)
+        and test.left.name == "__name__"
+        and test.ops == ("==",)
+    )
+
+
+def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> bool:
+    """Run each case from the same state and join what they leave; whether any of them reaches its end.
+
+    `cases` are exclusive: the guards under which a case is taken, and what it does.
+    """
+    live = [(guards, action) for guards, action in cases if guards]
+    if not live:
+        return False
+    if len(live) == 1:
+        guards, action = live[0]
+        if len(guards) == 1:
+            machine.guard = both(machine.guard, guards[0]) or machine.guard
+        return action()
+    before = machine.guard
+    outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = []
+    ends: list[Guard | None] = []
+    newest = machine.memory.owners
+    for guards, action in live:
+        machine.guard = (both(before, guards[0]) or before) if len(guards) == 1 else before
+        mark = machine.memory.mark()
+        alive = action()
+        after = machine.guard
+        written = machine.memory.rollback(mark)
+        # What a branch that ends in return or raise has written to locals does not matter any more, but the objects
+        # that it changed live on.
+        outcomes.append((guards, written))
+        ends.append(after if alive else None)
+    _join(machine, outcomes, newest)
+    machine.guard = _guard_after(before, [guards for guards, _ in live], ends)
+    return any(end is not None for end in ends)
+
+
+def _guard_after(before: Guard, cases: list[Cases], ends: list[Guard | None]) -> Guard:
+    """Where only one case goes on, its conditions hold from here; where several do, what they have in common."""
+    going = [(guards, end) for guards, end in zip(cases, ends, strict=True) if end is not None]
+    if len(going) != len(cases) and len(going) == 1:
+        return going[0][1] if len(going[0][0]) == 1 else before
+    common: Guard | None = None
+    for _, end in going:
+        common = end if common is None else common & end
+    return before | common if common is not None else before
+
+
+def _join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]]], newest: int) -> None:
+    """Write what the branches wrote, each value under the guards of its branch."""
+    touched = dict.fromkeys(cell for _, written in outcomes for cell in written)
+    memory = machine.memory
+    for cell in touched:
+        owner, name = cell
+        old = memory.cells.get(cell)
+        if owner > newest:
+            value = next((written[cell] for _, written in outcomes if cell in written), None)
+            if value is not None:
+                memory.write(owner, name, value)
+            continue
+        cases: list[tuple[Guard, Value]] = []
+        for guards, written in outcomes:
+            value = written[cell] if cell in written else old
+            if value is not None:
+                cases += [(guard, value) for guard in guards]
+        if cases:
+            memory.write(owner, name, choose(cases, f"{name} after a branch"))
+        elif old is not None:
+            memory.delete(owner, name)
+
+
+def _while(machine: Machine, node: ir.While) -> bool:
+    yes, _ = truth(machine, expressions.evaluate(machine, node.test))
+    if not yes:
+        return run_block(machine, node.orelse)
+    before = machine.guard
+    run_block(machine, node.body)
+    machine.guard = before
+    return run_block(machine, node.orelse) if node.orelse else True
+
+
+def _for(machine: Machine, node: ir.For) -> bool:
+    iterable = expressions.evaluate(machine, node.iter)
+    before = machine.guard
+
+    def once(item: Value) -> None:
+        assign(machine, node.target, item)
+        run_block(machine, node.body)
+        machine.guard = before
+
+    loops.each(machine, iterable, once)
+    return run_block(machine, node.orelse) if node.orelse else True
+
+
+def _with(machine: Machine, node: ir.With) -> bool:
+    for item in node.items:
+        value = expressions.evaluate(machine, item.value)
+        if item.target is not None:
+            assign(machine, item.target, value)
+    return run_block(machine, node.body)
+
+
+def _try(machine: Machine, node: ir.Try) -> bool:
+    if not node.handlers:
+        alive = run_block(machine, node.body)
+        after = machine.guard
+        return run_block(machine, node.final) and alive if node.final else _restore(machine, after, alive)
+    block = TryBlock(frozenset(name for handler in node.handlers for name in _caught(handler.exception)))
+    before = machine.guard
+    newest = machine.memory.owners
+    mark = machine.memory.mark()
+    machine.tries.append(block)
+    alive = run_block(machine, node.body)
+    machine.tries.pop()
+    raised = _raised_guard(machine, node, block)
+    calm: Guard = frozenset((~next(iter(raised)),)) if len(raised) == 1 else ALWAYS
+    if alive and node.orelse:
+        alive = run_block(machine, node.orelse)
+    end = machine.guard
+    body_written = machine.memory.rollback(mark)
+    outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = [((calm,), body_written)]
+    any_alive = alive
+    ends: list[Guard | None] = [end if alive else None]
+    for handler in node.handlers:
+        machine.guard = both(before, raised) or before
+        handler_mark = machine.memory.mark()
+        for (owner, name), value in body_written.items():
+            # The body may have stopped anywhere: a handler sees what was there before where there was something.
+            if value is not None and machine.memory.read(owner, name) is None:
+                machine.memory.write(owner, name, value)
+        if handler.name is not None:
+            bind(machine, handler.name, Opaque("exception"))
+        handler_alive = run_block(machine, handler.body)
+        any_alive = any_alive or handler_alive
+        ends.append(machine.guard if handler_alive else None)
+        outcomes.append(((raised,), machine.memory.rollback(handler_mark)))
+    _join(machine, outcomes, newest)
+    going = [end_guard for end_guard in ends if end_guard is not None]
+    machine.guard = going[0] if len(going) == 1 and alive else before
+    if node.final:
+        return run_block(machine, node.final) and any_alive
+    return any_alive
+
+
+def _restore(machine: Machine, guard: Guard, alive: bool) -> bool:
+    machine.guard = guard
+    return alive
+
+
+def _caught(exception: ir.Expr | None) -> list[str]:
+    if exception is None:
+        return ["*"]
+    if isinstance(exception, ir.Name):
+        return [exception.name]
+    if isinstance(exception, ir.Attribute):
+        return [exception.name]
+    if isinstance(exception, ir.Collection):
+        return [name for item in exception.items for name in _caught(item)]
+    return ["*"]
+
+
+def _raised_guard(machine: Machine, node: ir.Try, block: TryBlock) -> Guard:
+    """When the handlers run: under the one condition that is known to raise, else under one of its own."""
+    known = list(dict.fromkeys(block.raised))
+    if len(known) == 1 and known[0] and len(known[0] - machine.guard) == 1:
+        return known[0] - machine.guard
+    frame = machine.frames[-1]
+    return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}", "truthy"),))
+
+
+def _match(machine: Machine, node: ir.Match) -> bool:
+    subject = expressions.evaluate(machine, node.subject)
+    cases: list[tuple[Cases, Callable[[], bool]]] = []
+    left: list[Guard] = [ALWAYS]
+    from ckptlint.analysis import arithmetic
+    from ckptlint.analysis.spreading import spread
+
+    for case in node.cases:
+        yes: Cases = (ALWAYS,)
+        if case.pattern is not None and not isinstance(case.pattern, ir.Opaque):
+            pattern = expressions.evaluate(machine, case.pattern)
+            yes, _ = truth(
+                machine,
+                spread(machine, subject, lambda one, p=pattern: arithmetic.compare(machine, "==", one, p)),  # type: ignore[misc]
+            )
+        elif case.pattern is not None:
+            frame = machine.frames[-1]
+            yes = (frozenset((Literal(f"case at {frame.file}:{frame.unit}:{case.id}", "truthy"),)),)
+        guards = tuple(joined for one in left for other in yes if (joined := both(one, other)) is not None)
+        cases.append((guards[:4], _case_body(machine, case)))
+        if len(yes) == 1 and len(yes[0]) == 1:
+            (literal,) = yes[0]
+            left = [joined for one in left if (joined := both(one, frozenset((~literal,)))) is not None]
+        elif yes == (ALWAYS,):
+            left = []
+            break
+    cases.append((tuple(left), lambda: True))
+    return branch(machine, cases)
+
+
+def _case_body(machine: Machine, case: ir.Case) -> Callable[[], bool]:
+    def run() -> bool:
+        for name in case.captures:
+            bind(machine, name, Opaque(name))
+        return run_block(machine, case.body)
+
+    return run
+
+
+def _import(machine: Machine, node: ir.Import) -> bool:
+    imports.run_import(machine, node)
+    return True
+
+
+def _import_from(machine: Machine, node: ir.ImportFrom) -> bool:
+    imports.run_import_from(machine, node)
+    return True
+
+
+def _stub(machine: Machine, node: ir.FunctionStub) -> bool:
+    frame = machine.frames[-1]
+    parents = () if frame.owner is not None or not frame.parents else frame.parents
+    header = machine.store.headers(frame.file)[node.unit]
+    kind = decorated_kind(machine, frame.file, node.unit) if frame.owner is not None else "plain"
+    info = FunctionInfo(header.name, None, frame.file, node.unit, parents, frame.owner, kind)
+    machine.functions.append(info)
+    bind(machine, node.name, Function(len(machine.functions) - 1, node.name))
+    return True
+
+
+_KINDS = {"@staticmethod": "static", "@classmethod": "class", "@property": "property"}
+
+
+def decorated_kind(machine: Machine, file: str, unit: int) -> str:
+    """Static, class, property or plain: read from the lines of the decorators, without parsing the unit."""
+    header = machine.store.headers(file)[unit]
+    lines = machine.lines(file)
+    for row in range(header.first_row - 1, header.last_row):
+        line = lines[row].strip()
+        if not line.startswith("@"):
+            break
+        word = line.split("(")[0].split("#")[0].strip()
+        if word in _KINDS:
+            return _KINDS[word]
+        if word.endswith(("cached_property", ".getter", "lazy_property")):
+            return "property"
+        if word.endswith(".setter"):
+            return "setter"
+    return "plain"
+
+
+def _function(machine: Machine, node: ir.FunctionDef) -> bool:
+    frame = machine.frames[-1]
+    function = new_function(machine, node.name, node, "plain")
+    if frame.owner is not None:
+        info = machine.functions[function.key]
+        info.owner = frame.owner if frame.function is None else None
+        for decorator in node.decorators:
+            value = expressions.evaluate(machine, decorator)
+            if isinstance(value, External):
+                info.kind = _KINDS.get("@" + value.name.removeprefix("builtins."), info.kind)
+    bind(machine, node.name, _decorated(machine, node, function))
+    return True
+
+
+def _decorated(machine: Machine, node: ir.FunctionDef, function: Function) -> Value:
+    """A nested function with a decorator of the project is what the decorator gives; others leave it as it is."""
+    value: Value = function
+    for decorator in reversed(node.decorators):
+        made = expressions.evaluate(machine, decorator)
+        if isinstance(made, Function):
+            from ckptlint.analysis import functions
+
+            result = functions.call_function(machine, made, (value,), {}, machine.site(node))
+            value = result if isinstance(result, (Function, Ref)) else value
+    return value
+
+
+def _class(machine: Machine, node: ir.ClassDef) -> bool:
+    bind(machine, node.name, classes.define(machine, node))
+    return True
+
+
+_DISPATCH: dict[type, Callable[[Machine, Any], bool]] = {
+    ir.ExprStmt: _expression,
+    ir.Assign: _assign,
+    ir.AugAssign: _aug_assign,
+    ir.Return: _return,
+    ir.Raise: _raise,
+    ir.Assert: _assert,
+    ir.Delete: _delete,
+    ir.Scope: _scope,
+    ir.Jump: _jump,
+    ir.If: _if,
+    ir.While: _while,
+    ir.For: _for,
+    ir.With: _with,
+    ir.Try: _try,
+    ir.Match: _match,
+    ir.Import: _import,
+    ir.ImportFrom: _import_from,
+    ir.FunctionStub: _stub,
+    ir.FunctionDef: _function,
+    ir.ClassDef: _class,
+}

@@ -1,0 +1,294 @@
+"""What an expression can be, as far as checkpoints care.
+
+Values are immutable. What can change (attributes of objects, entries of dicts, local names) lives in the store and is
+reached through a `Ref`. A `Choice` is a value that depends on conditions, see `guards`. Whatever is not understood is an
+`Opaque`: it has a name, so that two tests of the same thing agree, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from ckptlint.analysis.guards import ALWAYS, ConstantValue, Guard, both
+
+#: A value with more alternatives than this is no longer followed.
+MOST_ALTERNATIVES = 16
+
+
+class Site(msgspec.Struct, frozen=True, order=True):
+    """A node of the source: file, unit, id."""
+
+    file: str
+    unit: int
+    node: int
+
+
+class Const(msgspec.Struct, frozen=True):
+    """A known number, string, bool or None."""
+
+    value: ConstantValue
+
+
+class Opaque(msgspec.Struct, frozen=True):
+    """An unknown value.
+
+    `symbol` is its name: two opaque values of one name are the same value. `fresh` says that it was just made by a
+    callable from outside the project, so that nobody in the project has wrapped it yet.
+    """
+
+    symbol: str
+    fresh: bool = False
+
+
+class External(msgspec.Struct, frozen=True):
+    """Something importable from outside the project, by its dotted name: `torch.nn.DataParallel`."""
+
+    name: str
+
+
+class PythonModule(msgspec.Struct, frozen=True):
+    """A file of the project, imported."""
+
+    file: str
+
+
+class Package(msgspec.Struct, frozen=True):
+    """A folder of the project without `__init__.py`, imported."""
+
+    folder: str
+
+
+class ClassValue(msgspec.Struct, frozen=True):
+    """A class of the project; `key` indexes the machine's table of classes."""
+
+    key: int
+    name: str
+
+
+class Function(msgspec.Struct, frozen=True):
+    """A function or lambda of the project with the scope that it closes over; `key` indexes the machine's table."""
+
+    key: int
+    name: str
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A function with its first argument given."""
+
+    function: Value
+    receiver: Value
+
+
+class Method(msgspec.Struct, frozen=True):
+    """A method that the project did not write: of a torch module, a dict, a string, a list."""
+
+    receiver: Value
+    name: str
+
+
+class Partial(msgspec.Struct, frozen=True):
+    """`functools.partial(function, *positional, **keywords)`."""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: tuple[tuple[str, Value], ...]
+
+
+class SuperValue(msgspec.Struct, frozen=True):
+    """`super()` in a method of class `key`, for the object `receiver`."""
+
+    key: int
+    receiver: Value
+
+
+class Ref(msgspec.Struct, frozen=True):
+    """An object; `id` indexes the machine's table of objects."""
+
+    id: int
+
+
+class TupleValue(msgspec.Struct, frozen=True):
+    """A tuple of known length."""
+
+    items: tuple[Value, ...]
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A string of which some pieces are known: `f"{run}/best.pth"`. A hole is the symbol in braces."""
+
+    parts: tuple[str | Opaque, ...]
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key of a state dict: the known `prefix`, then a rest that differs from key to key.
+
+    `content` is what the key was taken from. `emptied` are texts that were removed wherever they stood.
+    """
+
+    prefix: str
+    content: Content
+    emptied: frozenset[str] = frozenset()
+
+
+class KeyPieces(msgspec.Struct, frozen=True):
+    """`key.split(separator, limit)`, perhaps without its first pieces; `content.prefix` is what is known of them."""
+
+    content: Content
+    separator: str
+    limit: int | None
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """An iterable over keys, values or items of a state dict; `kind` is "keys", "values" or "items"."""
+
+    kind: str
+    owner: Ref
+    content: Content
+
+
+class TensorValue(msgspec.Struct, frozen=True):
+    """A tensor out of a state dict."""
+
+    content: Content
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Alternatives, each under its guard. Never nested, never fewer than two."""
+
+    alternatives: tuple[tuple[Guard, Value], ...]
+
+
+class Content(msgspec.Struct, frozen=True):
+    """The keys of a state dict that came from one place.
+
+    All keys are `prefix` + the keys of `origin`. The origin is a module's own keys at the time of `.state_dict()`
+    (`shape`), or an entry of a file, whose own prefix is one of several hypotheses: `assumed`.
+    """
+
+    origin: Site
+    prefix: str
+    shape: Shape | None = None
+    file: int | None = None
+    entry: tuple[str, ...] = ()
+    assumed: str = ""
+    emptied: frozenset[str] = frozenset()
+    filtered: bool = False
+    partial: bool = False
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """The tree of names that a module gives its keys.
+
+    `wrappers` are the wrappers around this node, outermost first, as (token, site): DataParallel gives ("module", ...).
+    `children` are sub-modules and tensors by name; a tensor is a Shape with `tensor` set. `closed` says that there are
+    no other children. `identity` names the class or factory, so that two nodes can be told to be of one kind.
+    `site` is where the name was registered on its parent, `source` where the module was made.
+    """
+
+    wrappers: tuple[WrapperMark, ...] = ()
+    children: tuple[tuple[str, Shape], ...] = ()
+    closed: bool = False
+    identity: str = ""
+    tensor: str = ""
+    loss: bool = False
+    known: bool = True
+    site: Site | None = None
+    source: Site | None = None
+
+    @property
+    def prefix(self) -> str:
+        """The prefix that the wrappers around the root give to every key."""
+        return "".join(mark.token + "." for mark in self.wrappers)
+
+
+class WrapperMark(msgspec.Struct, frozen=True, order=True):
+    """One wrapper around a module: the name of its child (`module`), its class, and where it was put on."""
+
+    token: str
+    wrapper: str
+    site: Site | None
+
+
+Value: TypeAlias = (
+    Const
+    | Opaque
+    | External
+    | PythonModule
+    | Package
+    | ClassValue
+    | Function
+    | Bound
+    | Method
+    | Partial
+    | SuperValue
+    | Ref
+    | TupleValue
+    | Text
+    | Key
+    | KeyPieces
+    | Keys
+    | TensorValue
+    | Choice
+    | Content
+)
+
+NONE = Const(None)
+
+
+def alternatives(value: Value) -> tuple[tuple[Guard, Value], ...]:
+    """The alternatives of a value; one without condition when it is no choice."""
+    if type(value) is Choice:
+        return value.alternatives
+    return ((ALWAYS, value),)
+
+
+def choose(cases: Sequence[tuple[Guard, Value]], unknown: str) -> Value:
+    """One value out of guarded ones: flattened, impossible ones dropped, equal ones merged.
+
+    `unknown` names the opaque value that stands for too many alternatives.
+    """
+    flat: dict[Value, list[Guard]] = {}
+    for guard, value in cases:
+        for inner, plain in alternatives(value):
+            joined = both(guard, inner)
+            if joined is not None:
+                flat.setdefault(plain, []).append(joined)
+    merged = [(guard, value) for value, guards in flat.items() for guard in merge(guards)]
+    if len(flat) == 1:
+        return next(iter(flat))
+    if not merged or len(merged) > MOST_ALTERNATIVES:
+        return Opaque(unknown)
+    return Choice(tuple(merged))
+
+
+def merge(guards: list[Guard]) -> list[Guard]:
+    """Fewer guards that say the same: `a and b` or `a and not b` is `a`."""
+    left = list(dict.fromkeys(guards))
+    changed = True
+    while changed:
+        changed = False
+        for i, one in enumerate(left):
+            for other in left[i + 1 :]:
+                if one <= other:
+                    left.remove(other)
+                elif other <= one:
+                    left.remove(one)
+                elif len(difference := one ^ other) == 2 and _opposite(difference):
+                    left.remove(one)
+                    left.remove(other)
+                    left.append(one & other)
+                else:
+                    continue
+                changed = True
+                break
+            if changed:
+                break
+    return left
+
+
+def _opposite(pair: Guard) -> bool:
+    one, other = pair
+    return ~one == other

@@ -1,0 +1,115 @@
+"""The kinds of entries in the knowledge files; the files themselves say what each field means."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something with dotted names; `source` says where it was read, `since` from which version it holds."""
+
+    names: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    source: str = ""
+    since: str = ""
+
+
+class Wrapper(Entry, frozen=True, kw_only=True):
+    """A class or function that puts a module inside another one."""
+
+    token: str
+    argument: str
+    kind: str
+    inherits: bool = False
+    copies: bool = False
+    extra: tuple[str, ...] = ()
+
+
+class Preparer(Entry, frozen=True, kw_only=True):
+    """A method of a framework's object that gives its arguments back, the modules among them wrapped."""
+
+    owners: tuple[str, ...]
+    token: str
+    kind: str
+    when: str = ""
+    unwraps: str = ""
+    keyword: str = ""
+
+
+class Loss(Entry, frozen=True, kw_only=True):
+    """A loss of torch.nn; `given` maps a tensor to the position of the argument that brings it."""
+
+    given: dict[str, int] = {}
+    learnable: bool = False
+
+
+class Layer(Entry, frozen=True, kw_only=True):
+    """A layer of torch.nn and its tensors."""
+
+    tensors: tuple[str, ...]
+
+
+class Save(Entry, frozen=True, kw_only=True):
+    """A call that writes a file."""
+
+    object: tuple[int, str]
+    path: tuple[int, str]
+
+
+class Load(Entry, frozen=True, kw_only=True):
+    """A call that reads a file."""
+
+    path: tuple[int, str]
+
+
+class Fetch(Entry, frozen=True, kw_only=True):
+    """A call whose result comes from outside the project."""
+
+
+class Unwrap(Entry, frozen=True, kw_only=True):
+    """A call that gives back the module inside."""
+
+    tokens: tuple[str, ...]
+
+
+class Gather(Entry, frozen=True, kw_only=True):
+    """A call that gives the state dict of a module, without the prefixes of the wrappers that it knows."""
+
+    strips: tuple[str, ...]
+
+
+class ModuleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What torch.nn.Module offers, and which classes from outside are modules."""
+
+    returns_self: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset()
+    classes: tuple[str, ...] = ()
+    sequences: frozenset[str] = frozenset()
+    mappings: frozenset[str] = frozenset()
+    parameters: frozenset[str] = frozenset()
+
+
+class Saved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Modules that a framework saves by itself."""
+
+    by: str
+    entry: str
+    source: str
+    bases: frozenset[str] = frozenset()
+    registries: frozenset[str] = frozenset()
+
+
+class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that one file can hold."""
+
+    wrapper: tuple[Wrapper, ...] = ()
+    preparer: tuple[Preparer, ...] = ()
+    loss: tuple[Loss, ...] = ()
+    layer: tuple[Layer, ...] = ()
+    save: tuple[Save, ...] = ()
+    load: tuple[Load, ...] = ()
+    fetch: tuple[Fetch, ...] = ()
+    unwrap: tuple[Unwrap, ...] = ()
+    gather: tuple[Gather, ...] = ()
+    module: ModuleFacts | None = None
+    saved: tuple[Saved, ...] = ()

@@ -1,0 +1,115 @@
+"""Read the knowledge files into one table that is asked by dotted name.
+
+knowledge.wrapper("torch.nn.DataParallel").token   ->  "module"
+knowledge.wrapper("mmcv.parallel.MMDataParallel")  ->  found by the pattern "*DataParallel"
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from typing import Any, TypeVar
+
+import msgspec
+
+from ckptlint.knowledge.entries import Entries, Entry, Fetch, Gather, Layer, Load, Loss, Preparer, Save, Unwrap, Wrapper
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILES = ("wrappers.toml", "losses.toml", "layers.toml", "calls.toml", "modules.toml")
+
+E = TypeVar("E", bound=Entry)
+
+
+class Knowledge:
+    """All entries, by dotted name."""
+
+    def __init__(self, entries: list[Entries]) -> None:
+        self._by_kind: dict[type[Any], dict[str, Any]] = {}
+        self._patterns: list[tuple[str, Wrapper]] = []
+        self.preparers: dict[tuple[str, str], Preparer] = {}
+        self.module = next(one.module for one in entries if one.module is not None)
+        self.saved = tuple(saved for one in entries for saved in one.saved)
+        for one in entries:
+            for group in (one.wrapper, one.loss, one.layer, one.save, one.load, one.fetch, one.unwrap, one.gather):
+                for entry in group:
+                    self._add(entry)
+            for preparer in one.preparer:
+                for owner in preparer.owners:
+                    for method in preparer.methods:
+                        self.preparers[(owner, method)] = preparer
+
+    def _add(self, entry: Entry) -> None:
+        table = self._by_kind.setdefault(type(entry), {})
+        for name in (*entry.names, *entry.methods):
+            if name.startswith("*"):
+                assert isinstance(entry, Wrapper)
+                self._patterns.append((name[1:], entry))
+            else:
+                table[name] = entry
+
+    def _find(self, kind: type[E], name: str) -> E | None:
+        found: E | None = self._by_kind.get(kind, {}).get(name)
+        return found
+
+    def wrapper(self, name: str) -> Wrapper | None:
+        """The wrapper of that name, by its exact name or by a pattern on its end."""
+        found = self._find(Wrapper, name)
+        if found is None:
+            last = name.rpartition(".")[2]
+            found = next((wrapper for end, wrapper in self._patterns if last.endswith(end)), None)
+        return found
+
+    def loss(self, name: str) -> Loss | None:
+        """The loss of that name; torch.nn.modules.loss.X is torch.nn.X."""
+        return self._find(Loss, _short(name))
+
+    def layer(self, name: str) -> Layer | None:
+        """The layer of that name."""
+        return self._find(Layer, _short(name))
+
+    def save(self, name: str) -> Save | None:
+        """The call of that name that writes a file."""
+        return self._find(Save, name)
+
+    def load(self, name: str) -> Load | None:
+        """The call of that name that reads a file."""
+        return self._find(Load, name)
+
+    def fetch(self, name: str) -> Fetch | None:
+        """The call of that name that brings something from elsewhere."""
+        return self._find(Fetch, name)
+
+    def unwrap(self, name: str) -> Unwrap | None:
+        """The call of that name that unwraps a module."""
+        return self._find(Unwrap, name)
+
+    def gather(self, name: str) -> Gather | None:
+        """The call of that name that gathers a state dict."""
+        return self._find(Gather, name)
+
+    def is_module_class(self, name: str) -> bool:
+        """Whether a class from outside is an nn.Module, as far as its name tells."""
+        short = _short(name)
+        if short.startswith("torch.nn."):
+            last = short.rpartition(".")[2]
+            return last[:1].isupper() and last not in ("Parameter", "ParameterList", "UninitializedParameter")
+        return any(
+            short.endswith(pattern[1:]) if pattern.startswith("*") else short == pattern
+            for pattern in self.module.classes
+        )
+
+
+def _short(name: str) -> str:
+    if name.startswith("torch.nn.modules."):
+        return "torch.nn." + name.rpartition(".")[2]
+    return name
+
+
+def load_knowledge() -> Knowledge:
+    """The knowledge that ckptlint ships."""
+    folder = resources.files("ckptlint.knowledge")
+    return Knowledge([msgspec.convert(tomllib.loads((folder / file).read_text("utf-8")), Entries) for file in FILES])
