@@ -161,6 +161,7 @@ def _run_rules(
     rules = [rule(named=code in named) for code, rule in analyzer.registry.rules.items() if code in wanted]
     if not rules:
         return []
+    rules.sort(key=lambda rule: rule.about_the_run)
     project = analyzer.solve(store, job.settings)
     return [finding for rule in rules for finding in rule.check(project)]
 

@@ -1,10 +1,10 @@
 """Five toy rules for tests of everything around the analysis. They look for words in the text:
 
-    bad(...)       TOY101, safe fix: good(...)
-    worse(...)     TOY102, error, unsafe fix: fine(...)
-    pair("b.py")   TOY201, a fix in this file and in the other one (its `pair_end`), related place there
-    pair_end(...)  TOY202, information, no fix
-    odd(...)       TOY301, opt-in, no fix
+bad(...)       TOY101, safe fix: good(...)
+worse(...)     TOY102, error, unsafe fix: fine(...)
+pair("b.py")   TOY201, a fix in this file and in the other one (its `pair_end`), related place there
+pair_end(...)  TOY202, information, no fix
+odd(...)       TOY301, opt-in, no fix
 """
 
 from __future__ import annotations

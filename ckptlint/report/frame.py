@@ -27,6 +27,8 @@ _LONGEST_LINE = 240
 def frame(text: str, span: Span, paint: Paint, context: int = _CONTEXT) -> list[str]:
     """The lines of a frame for the span of a text, which has "\\n" line ends."""
     lines = text.split("\n")
+    if span.start.row > len(lines):  # the file changed while it was looked at
+        return []
     last_row = span.end.row - 1 if span.end.column == 1 and span.end.row > span.start.row else span.end.row
     last_row = min(max(last_row, span.start.row), len(lines))
     first = max(1, span.start.row - context)

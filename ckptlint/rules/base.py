@@ -57,6 +57,9 @@ class Rule:
     default: ClassVar[bool] = True
     """False: on only when named by its code, a prefix of it or ALL."""
 
+    about_the_run: ClassVar[bool] = False
+    """True: it reports what happened while the other rules asked, so it is asked last."""
+
     def __init__(self, *, named: bool = False) -> None:
         """`named`: the user selected the rule by its code or by ALL, in some file of the project."""
         self.named = named

@@ -46,6 +46,7 @@ class UnreadableSource(Rule):
     since = "0.1.0"
     severity = Severity.WARNING
     fixable = "none"
+    about_the_run = True
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a place that the analysis asked for."""

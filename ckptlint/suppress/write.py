@@ -28,18 +28,18 @@ class Silenced(msgspec.Struct, frozen=True):
 
 
 def noqa_row(text: str, finding: Finding) -> int:
-    """The row where a comment silences the finding; the reported row when none can."""
-    for new, row, _ in _candidates(text, finding, finding.code):
-        if _is_heard(new, finding, shift=0):
-            return row
-    return finding.place.span.start.row
+    """The row where a `# noqa` at the end silences the finding; the reported row when none can."""
+    reported = finding.place.span.start.row
+    rows = (reported, last_row(finding), finding.statement.start.row)
+    appended = ((_appended(text, row, f"# noqa: {finding.code}"), row) for row in rows)
+    return next((row for new, row in appended if new and _is_heard(new, finding, 0)), reported)
 
 
 def add_noqa(text: str, findings: Iterable[Finding], reason: str = "") -> Silenced:
     """Silence every finding of a file. Comments are added from the bottom up, so that rows above stay true."""
     count = 0
     for finding in sorted(findings, key=lambda finding: finding.order, reverse=True):
-        for new, _, shift in _candidates(text, finding, finding.code, reason):
+        for new, shift in _candidates(text, finding, finding.code, reason):
             if _is_heard(new, finding, shift):
                 text, count = new, count + 1
                 break
@@ -53,30 +53,39 @@ def _is_heard(text: str, finding: Finding, shift: int) -> bool:
         place=msgspec.structs.replace(finding.place, span=_moved(finding.place.span, shift)),
         statement=_moved(finding.statement, shift),
     )
-    return any(order.kind == "ignore" and silences(order, moved) for order in directives(text))
+    return any(order.codes and silences(order, moved) for order in directives(text))
 
 
 def _moved(span: Span, shift: int) -> Span:
     return Span(Position(span.start.row + shift, span.start.column), Position(span.end.row + shift, span.end.column))
 
 
-def _candidates(text: str, finding: Finding, code: str, reason: str = "") -> Iterator[tuple[str, int, int]]:
-    """New texts, each with the row of the comment and how far the statement moved."""
+def _candidates(text: str, finding: Finding, code: str, reason: str = "") -> Iterator[tuple[str, int]]:
+    """New texts, each with the number of rows that the statement moved down."""
     lines = Lines(text)
     first, last, reported = finding.statement.start.row, last_row(finding), finding.place.span.start.row
     orders = [order for order in directives(text) if order.kind == "ignore" and order.codes]
     for order in orders:
         if silences(msgspec.structs.replace(order, codes=((code, 0),)), finding):
-            yield _with_code(text, order, code), order.row, 0
+            yield _with_code(text, order, code), 0
     comment = f"# ckptlint: ignore[{code}]" + (f" -- {reason}" if reason else "")
     for row in dict.fromkeys((reported, last, *range(first, last + 1))):
-        line = lines.line(row)
-        end = lines.start(row) + len(line)
-        if line.strip() and not line.endswith("\\"):
-            yield f"{text[:end].rstrip(' ')}  {comment}{text[end:]}", row, 0
+        new = _appended(text, row, comment)
+        if new is not None:
+            yield new, 0
     start = lines.start(min(first, len(lines)))
     indent = _INDENT.match(lines.line(first))
-    yield f"{text[:start]}{indent[0] if indent else ''}{comment}\n{text[start:]}", first, 1
+    yield f"{text[:start]}{indent[0] if indent else ''}{comment}\n{text[start:]}", 1
+
+
+def _appended(text: str, row: int, comment: str) -> str | None:
+    """The text with a comment at the end of a row; None where there is no room for one."""
+    lines = Lines(text)
+    line = lines.line(row)
+    if not line.strip() or line.endswith("\\"):
+        return None
+    end = lines.start(row) + len(line)
+    return f"{text[:end].rstrip(' ')}  {comment}{text[end:]}"
 
 
 def _with_code(text: str, order: Directive, code: str) -> str:
