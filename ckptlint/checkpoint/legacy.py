@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ckptlint.checkpoint.inert import PersistentId
 from ckptlint.checkpoint.machine import Pickle, read_pickle
 from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Problem, Storage
 from ckptlint.checkpoint.opcodes import CutOff
@@ -80,7 +81,7 @@ def open_legacy(source: Source) -> LegacyStream:
 
     Raises BadCheckpoint.
     """
-    stream = _PickleStream(source)
+    stream = PickleStream(source)
     magic = stream.next().value
     if type(magic) is not int or magic != _MAGIC:
         raise BadCheckpoint(f"{source.name} does not begin as torch.save begins: is it the right file?")
@@ -98,15 +99,20 @@ def open_legacy(source: Source) -> LegacyStream:
     return LegacyStream(pickle, data, little, storages, tuple(problems))
 
 
-class _PickleStream:
+class PickleStream:
     """Pickles in a row whose lengths are not known: what is read grows until the next one ends."""
 
     def __init__(self, source: Source) -> None:
+        """Begin at the start of `source`."""
         self.source = source
         self.position = 0
         self.data = source.read(0, _FIRST_READ)
 
     def next(self) -> Pickle:
+        """The next pickle.
+
+        Raises BadCheckpoint.
+        """
         while True:
             try:
                 pickle = read_pickle(self.data, self.position)
@@ -132,6 +138,8 @@ def _named(pickle: Pickle) -> dict[str, Storage]:
         return named.setdefault(key, Storage(key, "", nbytes, None, None, location, None))
 
     for reference in pickle.persistent:
+        if not isinstance(reference, PersistentId):
+            continue
         try:
             storage_of(reference, note)
         except NotATensor:

@@ -16,7 +16,7 @@ in `torch/_weights_only_unpickler.py` of torch 2.13.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from struct import Struct
 from struct import error as StructProblem  # noqa: N812
@@ -45,16 +45,21 @@ class Pickle(NamedTuple):
     protocol: int
     globals: tuple[Global, ...]
     foreign_opcode: int | None
-    persistent: tuple[PersistentId, ...]
+    persistent: tuple[object, ...]
 
 
-def read_pickle(data: bytes, start: int = 0, budget: Budget = Budget()) -> Pickle:  # noqa: B008 (an immutable value)
-    """Read the pickle that starts at `start` of `data`.
+def read_pickle(
+    data: bytes,
+    start: int = 0,
+    budget: Budget = Budget(),  # noqa: B008 (an immutable value)
+    refer: Callable[[object], object] = PersistentId,
+) -> Pickle:
+    """Read the pickle that starts at `start` of `data`; `refer` makes the value of a persistent id.
 
     Raises CutOff when `data` ends first, BadCheckpoint when it is no pickle or goes over the budget.
     """
     with collector_paused():
-        machine = _Machine(data, budget)
+        machine = _Machine(data, budget, refer)
         value, end = machine.run(start)
         return Pickle(
             value, end, machine.protocol, tuple(machine.globals.values()), machine.foreign, tuple(machine.persistent)
@@ -85,6 +90,7 @@ class _Machine(RareOpcodes):
         marks: list[list[object]] = []
         ordered = self.ordered
         persistent = self.persistent
+        refer = self.refer
         pos = start
         try:
             for _ in range(self.budget.instructions // _INSTRUCTIONS_PER_LOOK):
@@ -136,7 +142,7 @@ class _Machine(RareOpcodes):
                         stack.append(_INT32(data, pos)[0])
                         pos += 4
                     elif op == 0x51:  # BINPERSID
-                        stack[-1] = reference = PersistentId(stack[-1])
+                        stack[-1] = reference = refer(stack[-1])
                         persistent.append(reference)
                     elif op == 0x89:  # NEWFALSE
                         stack.append(False)

@@ -6,10 +6,11 @@ the opcode, and returns the position after its argument. What no pickle may do r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
-from ckptlint.checkpoint.inert import Blob, Call, Global, OrderedDictValue, PersistentId
+from ckptlint.checkpoint.inert import Blob, Call, Global, OrderedDictValue
 from ckptlint.checkpoint.model import BadCheckpoint
 
 _INT32 = Struct("<i").unpack_from
@@ -49,14 +50,15 @@ class Stumble(Exception):  # noqa: N818 (not an error yet: `machine` turns it in
 class RareOpcodes:
     """The state that the rare opcodes share; the stack of the current mark is a local of the loop."""
 
-    def __init__(self, data: bytes, budget: Budget) -> None:
+    def __init__(self, data: bytes, budget: Budget, refer: Callable[[object], object]) -> None:
         """A machine at its start: nothing stored, no global seen."""
         self.data = data
         self.budget = budget
         self.memo: dict[int, object] = {}
         self.globals: dict[tuple[str, str], Global] = {}
         self.ordered = Global("collections", "OrderedDict")
-        self.persistent: list[PersistentId] = []
+        self.refer = refer
+        self.persistent: list[object] = []
         self.left_out = 0
         self.expanded = 0
         self.foreign: int | None = None
@@ -271,7 +273,7 @@ class RareOpcodes:
         """The opcodes of protocol 0, whose argument is a line of text."""
         line, pos = self._line(pos)
         if op == 0x50:  # PERSID
-            self.persistent.append(PersistentId(line.decode()))
+            self.persistent.append(self.refer(line.decode()))
             stack.append(self.persistent[-1])
         elif op == 0x67:  # GET
             stack.append(self.memo[self._number(line)])
