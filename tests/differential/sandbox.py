@@ -81,6 +81,11 @@ class Sandbox:
         self._stand_ins = stand_ins()
         self._runs = 0
 
+    def close(self) -> None:
+        """Give the process back to others as it was."""
+        dist.destroy_process_group()
+        torch.compiler.set_stance("default")
+
     def run(self, program: Program, script: Script, setting: Setting, directory: str) -> Outcome:
         """The script's outcome. Raises nothing that the script raises."""
         self._runs += 1

@@ -133,6 +133,18 @@ def spec_of(**different: str) -> Spec:
     return normalise(Spec(tuple(different.get(name, options[0]) for name, options in DIMENSIONS.items())))
 
 
+# What belongs together but would seldom meet: one time in four the second choice comes with the first.
+_TOGETHER = (
+    ("wrap", "accelerate", "unwrap", "accelerator"),
+    ("wrap", "compile", "unwrap", "orig_mod"),
+    ("wrap", "ddp_then_compile", "unwrap", "both"),
+    ("wrap", "compile_then_ddp", "guard", "consume_both"),
+    ("saver", "callback", "unwrap", "caller"),
+    ("saver", "model_helper", "unwrap", "caller"),
+    ("target", "wrapped", "guard", "add"),
+)
+
+
 def spec_of_seed(seed: int) -> Spec:
     """The project of a seed: the same one on every machine and Python version."""
     dice = random.Random(f"ckptlint differential {seed}")
@@ -140,6 +152,9 @@ def spec_of_seed(seed: int) -> Spec:
     for name, options in DIMENSIONS.items():
         simple = dice.random() < SIMPLE.get(name, 0.5)
         choices.append(options[0] if simple else options[int(dice.random() * (len(options) - 1)) + 1])
+    for given, option, other, then in _TOGETHER:
+        if choices[_POSITION[given]] == option and dice.random() < 0.25:
+            choices[_POSITION[other]] = then
     return normalise(Spec(tuple(choices)))
 
 
