@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ckptlint.findings import Edit, Span
 from ckptlint.fixes.edit import apply_edits, line_starts, span_of
+from ckptlint.fixes.shapes.file import File
 
 
 def span(text: str, part: str) -> Span:
@@ -20,3 +21,10 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
     made = apply_edits(text, edits)
     compile(made, "made.py", "exec")
     return made
+
+
+def opened(text: str) -> File:
+    """The file `a.py`."""
+    file = File.read("a.py", text)
+    assert file is not None
+    return file

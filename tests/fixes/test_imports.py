@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from ckptlint.fixes.edit import apply_edits
+from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.imports import (
     CONSUME_PREFIX,
     COPY,
@@ -15,14 +16,14 @@ from ckptlint.fixes.shapes.imports import (
     Wanted,
     reference,
 )
-from ckptlint.fixes.shapes.names import module_tree
 from ckptlint.fixes.shapes.top_level import with_function
+
+from .place import opened
 
 
 def named(text: str, wanted: Wanted) -> tuple[str, str]:
     """The expression, and the file with what it needs."""
-    found = reference("a.py", text, wanted)
-    assert found is not None
+    found = reference(opened(text), wanted)
     made = apply_edits(text, found.edits)
     ast.parse(made)
     return found.expression, made
@@ -109,16 +110,14 @@ def test_a_last_line_without_a_newline_is_ended_first() -> None:
 
 
 def test_old_python_is_declined() -> None:
-    assert reference("a.py", "print 'x'\n", COPY) is None
+    assert File.read("a.py", "print 'x'\n") is None
 
 
 FUNCTION = "def {name}(model):\n    return model"
 
 
 def function_added(text: str) -> tuple[str, str]:
-    tree = module_tree(text)
-    assert tree is not None
-    name, edits = with_function("a.py", text, tree, "unwrap_model", FUNCTION)
+    name, edits = with_function(opened(text), "unwrap_model", FUNCTION)
     return name, apply_edits(text, edits)
 
 

@@ -22,7 +22,7 @@ from ckptlint.fixes.shapes.prefix import anchored  # noqa: E402
 from ckptlint.fixes.shapes.reader import Reader, normalised  # noqa: E402
 from ckptlint.fixes.shapes.unwrap import Chain, Wrapper, unwrapped  # noqa: E402
 
-from .place import applied, span  # noqa: E402
+from .place import applied, opened, span  # noqa: E402
 
 Module = Any  # mypy does not follow torch
 
@@ -91,7 +91,7 @@ def run(source: str, name: str) -> Callable[..., Any]:
 
 
 def mended_writer(chain: Chain) -> Callable[..., Any]:
-    made = unwrapped("a.py", WRITER, "model", chain)
+    made = unwrapped(opened(WRITER), "model", chain)
     assert made is not None
     place = span(WRITER, "model.state_dict()")
     end = place.start.column + len("model")
@@ -101,14 +101,13 @@ def mended_writer(chain: Chain) -> Callable[..., Any]:
 
 def mended_reader(file: Chain, target: Chain, used_again: bool = False) -> Callable[..., Any]:
     reader = Reader(
-        "a.py",
         statement=span(READER, 'return model.load_state_dict(checkpoint["state_dict"]), checkpoint'),
         call=span(READER, 'model.load_state_dict(checkpoint["state_dict"])'),
-        file=file,
+        keys=file,
         target=target,
         used_again=used_again,
     )
-    edits = normalised(reader, READER)
+    edits = normalised(opened(READER), reader)
     assert isinstance(edits, tuple), edits
     return run(applied(READER, edits), "load")
 
@@ -281,14 +280,12 @@ def losses(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, An
     import types
 
     found = LossWeight(
-        "a.py",
         span(LOSS, "self.ce = nn.BCEWithLogitsLoss(weight=weight, pos_weight=weight)"),
         "self",
         "ce",
         ("weight", "pos_weight"),
     )
-    edits = not_saved(found, LOSS, request.param)
-    assert edits is not None
+    edits = not_saved(opened(LOSS), found, request.param)
     sources = {"before": LOSS, "after": applied(LOSS, edits)}
     modules = []
     for name, source in sources.items():

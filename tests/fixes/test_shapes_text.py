@@ -13,7 +13,7 @@ from ckptlint.fixes.shapes.reader import Declined, Reader, normalised
 from ckptlint.fixes.shapes.statements import after, before
 from ckptlint.fixes.shapes.unwrap import Chain, Wrapper, unwrapped
 
-from .place import applied, span
+from .place import applied, opened, span
 
 IMPORTS = (
     "from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present as consume\nfrom torch import nn\n"
@@ -49,14 +49,14 @@ ALWAYS = Chain((Wrapper("module", always=True),))
     ],
 )
 def test_unwrapping(expression: str, wrappers: list[Wrapper], expected: str) -> None:
-    made = unwrapped("a.py", IMPORTS, expression, Chain(tuple(wrappers)))
+    made = unwrapped(opened(IMPORTS), expression, Chain(tuple(wrappers)))
     assert made is not None
     assert made.text == expected
     assert bool(made.edits) == ("unwrap_model" in expected)
 
 
 def test_what_is_no_expression_is_declined() -> None:
-    assert unwrapped("a.py", IMPORTS, "x = 1", ALWAYS) is None
+    assert unwrapped(opened(IMPORTS), "x = 1", ALWAYS) is None
 
 
 def read(
@@ -65,7 +65,7 @@ def read(
     """Mend the reader `call` in the one statement between «»; the text after the imports."""
     text = IMPORTS + body.replace("«", "").replace("»", "")
     statement = body[body.index("«") + 1 : body.index("»")]
-    edits = normalised(Reader("a.py", span(text, statement), span(text, call), file, target, used_again), text)
+    edits = normalised(opened(text), Reader(span(text, statement), span(text, call), file, target, used_again))
     return edits if isinstance(edits, Declined) else applied(text, edits).removeprefix(IMPORTS)
 
 
@@ -248,31 +248,27 @@ def test_parentheses_only_where_an_attribute_would_bind_wrongly(text: str, expec
 
 def test_statements_after_another_follow_its_comment() -> None:
     text = "class A:\n    def f(self):\n        self.ce = C(\n            w)  # why\n"
-    put = after("a.py", text, span(text, "self.ce = C(\n            w)"), ["b = 1", "c = 2"])
-    assert put is not None
+    put = after(opened(text), span(text, "self.ce = C(\n            w)"), ["b = 1", "c = 2"])
     assert applied(text, [put]) == text + "        b = 1\n        c = 2\n"
 
 
 def test_statements_after_the_last_line_of_a_file_without_a_newline() -> None:
-    put = after("a.py", "x = 1  # no", span("x = 1  # no", "x = 1"), ["y = 2"])
-    assert put is not None
+    put = after(opened("x = 1  # no"), span("x = 1  # no", "x = 1"), ["y = 2"])
     assert applied("x = 1  # no", [put]) == "x = 1  # no\ny = 2"
 
 
 def test_statements_after_one_that_shares_its_line() -> None:
     text = "if w: x = 1\n"
-    put = after("a.py", text, span(text, "x = 1"), ["y = 2"])
-    assert put is not None
+    put = after(opened(text), span(text, "x = 1"), ["y = 2"])
     assert applied(text, [put]) == "if w: x = 1; y = 2\n"
-    assert before("a.py", "a; b\n", span("a; b\n", "b"), ["if x:\n    y"]) is None
+    assert before(opened("a; b\n"), span("a; b\n", "b"), ["if x:\n    y"]) is None
 
 
 def test_two_losses_of_one_class_are_mended_together() -> None:
     text = "import torch\n\n\nclass A:\n    def f(self):\n        self.a = 1\n        self.b.c = 2\n"
     edits: list[Edit] = []
     for statement, loss in (("self.a = 1", "a"), ("self.b.c = 2", "b.c")):
-        found = not_saved(LossWeight("a.py", span(text, statement), "self", loss), text, (2, 6))
-        assert found is not None
+        found = not_saved(opened(text), LossWeight(span(text, statement), "self", loss), (2, 6))
         edits += found
     made = applied(text, edits)
     assert 'state_dict.pop(prefix + "a.weight", None)' in made

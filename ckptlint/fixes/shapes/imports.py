@@ -11,12 +11,11 @@ would see another thing. Imports inside `if` and `try` may not have run, so they
 
 from __future__ import annotations
 
-import ast
-
 import msgspec
 
 from ckptlint.findings import Edit
-from ckptlint.fixes.shapes.names import bound, fresh, imported, module_tree, names_in
+from ckptlint.fixes.shapes.file import File
+from ckptlint.fixes.shapes.names import fresh
 from ckptlint.fixes.shapes.top_level import at_top_level
 
 
@@ -51,39 +50,22 @@ class Reference(msgspec.Struct, frozen=True):
     edits: tuple[Edit, ...] = ()
 
 
-def reference(path: str, text: str, wanted: Wanted) -> Reference | None:
-    """How to name `wanted` in the file `path` with this text; None when this Python cannot read the file."""
-    tree = module_tree(text)
-    if tree is None:
-        return None
-    known = _sure_names(tree)
-    ways = [name for name, target in known.items() if target in {wanted.dotted, *wanted.reach}]
+def reference(file: File, wanted: Wanted) -> Reference:
+    """How to name `wanted` in the file."""
+    meant = {wanted.dotted, *wanted.reach}
+    ways = [name for name, target in file.sure.items() if target in meant]
     ways += [
         name + dotted[len(target) :]
         for dotted in wanted.reach
-        for name, target in known.items()
+        for name, target in file.sure.items()
         if dotted.startswith(f"{target}.")
     ]
     if ways:
         return Reference(min(ways, key=lambda way: (way.count("."), way)))
     usual = wanted.name or wanted.module
-    name = fresh(usual, names_in(tree) - _already_means(tree, usual, wanted))
+    # An import of the same thing in a function takes the name for what it shall mean anyway.
+    is_free = usual in file.targets and file.targets[usual] <= meant
+    name = usual if is_free else fresh(usual, file.names)
     alias = "" if name == usual else f" as {name}"
     line = f"from {wanted.module} import {usual}{alias}\n" if wanted.name else f"import {usual}{alias}\n"
-    return Reference(name, (at_top_level(path, text, tree, line),))
-
-
-def _sure_names(tree: ast.Module) -> dict[str, str]:
-    """What names surely mean everywhere in the file: the ones that only imports bind, all to the same target."""
-    top = {name: target for statement in tree.body for name, target in imported(statement).items()}
-    targets: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        for name, target in bound(node):
-            targets.setdefault(name, set()).add(target)
-    return {name: target for name, target in top.items() if targets[name] == {target}}
-
-
-def _already_means(tree: ast.Module, usual: str, wanted: Wanted) -> frozenset[str]:
-    """The usual name, when all that the file binds it to is the wanted thing (imported in a function, say)."""
-    targets = {target for node in ast.walk(tree) for name, target in bound(node) if name == usual}
-    return frozenset({usual}) if targets and targets <= {wanted.dotted, *wanted.reach} else frozenset()
+    return Reference(name, (at_top_level(file, line),))

@@ -24,7 +24,7 @@ import re
 import msgspec
 
 from ckptlint.findings import Edit, Span
-from ckptlint.fixes.shapes.names import module_tree
+from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.statements import after
 from ckptlint.fixes.shapes.top_level import with_function
 
@@ -36,25 +36,21 @@ class LossWeight(msgspec.Struct, frozen=True):
     (`ce`, `criterion.nll_loss`), `buffers` the names of what it keeps (`weight`, `pos_weight`).
     """
 
-    path: str
     statement: Span
     owner: str
     loss: str
     buffers: tuple[str, ...] = ("weight",)
 
 
-def not_saved(found: LossWeight, text: str, torch: tuple[int, int]) -> tuple[Edit, ...] | None:
-    """The edits for a project that runs on `torch` and later; None when the file cannot be read by this Python."""
-    tree = module_tree(text)
-    if tree is None:
-        return None
+def not_saved(file: File, found: LossWeight, torch: tuple[int, int]) -> tuple[Edit, ...]:
+    """The edits for a project that runs on `torch` and later."""
     public = torch >= (2, 5)
-    name, added = with_function(found.path, text, tree, _function_name(found), _function(found, public))
+    name, added = with_function(file, _function_name(found), _function(found, public))
     register = "register_load_state_dict_pre_hook" if public else "_register_load_state_dict_pre_hook"
     loss = f"{found.owner}.{found.loss}"
     lines = [f'{loss}.register_buffer("{buffer}", {loss}.{buffer}, persistent=False)' for buffer in found.buffers]
-    put = after(found.path, text, found.statement, [*lines, f"{found.owner}.{register}({name})"])
-    return None if put is None else (*added, put)
+    put = after(file, found.statement, [*lines, f"{found.owner}.{register}({name})"])
+    return (*added, put)
 
 
 def _function_name(found: LossWeight) -> str:

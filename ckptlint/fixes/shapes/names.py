@@ -7,14 +7,6 @@ import builtins
 import keyword
 
 
-def module_tree(text: str) -> ast.Module | None:
-    """The tree of a whole file, None when this Python cannot read it."""
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def imported(statement: ast.AST) -> dict[str, str]:
     """The names that an import binds, each with the dotted name of its target; relative imports are left out."""
     if isinstance(statement, ast.Import):
@@ -44,12 +36,6 @@ def bound(node: ast.AST) -> list[tuple[str, str]]:
     if isinstance(node, ast.MatchMapping) and node.rest:
         return [(node.rest, "")]
     return []
-
-
-def names_in(tree: ast.Module) -> frozenset[str]:
-    """Every name that is bound or read anywhere in the file."""
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return frozenset(read | {name for node in ast.walk(tree) for name, _ in bound(node)})
 
 
 def fresh(wanted: str, taken: frozenset[str]) -> str:

@@ -25,11 +25,11 @@ from itertools import pairwise
 
 import msgspec
 
-from ckptlint.findings import Edit, Place, Span
-from ckptlint.fixes.edit import line_starts, offset, span_of
+from ckptlint.findings import Edit, Span
 from ckptlint.fixes.shapes.expression import parsed, part, repeatable, standalone
+from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.imports import CONSUME_PREFIX, COPY, reference
-from ckptlint.fixes.shapes.names import fresh, module_tree, names_in
+from ckptlint.fixes.shapes.names import fresh
 from ckptlint.fixes.shapes.statements import before
 from ckptlint.fixes.shapes.top_level import with_function
 from ckptlint.fixes.shapes.unwrap import Chain, unwrapped
@@ -38,15 +38,14 @@ from ckptlint.fixes.shapes.unwrap import Chain, unwrapped
 class Reader(msgspec.Struct, frozen=True):
     """A call `target.load_state_dict(state, ...)` to mend.
 
-    `statement` is the simple statement that it stands in, `call` the call itself. `file` are the wrappers whose
-    prefixes the keys may have, `target` those that the target may have, both outermost first. `used_again` says that
-    the loaded dict is, or may be, used after the load.
+    `statement` is the simple statement that it stands in, `call` the call itself. `keys` are the wrappers whose
+    prefixes the keys of the file may have, `target` those that the target may have, both outermost first. `used_again`
+    says that the loaded dict is, or may be, used after the load.
     """
 
-    path: str
     statement: Span
     call: Span
-    file: Chain
+    keys: Chain
     target: Chain
     used_again: bool = True
 
@@ -70,66 +69,56 @@ _CONDITIONAL = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.Generat
 _SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Assert)
 
 
-def normalised(reader: Reader, text: str) -> tuple[Edit, ...] | Declined:
-    """The edits that mend `reader`, which stands in a file with this text."""
-    starts = line_starts(text)
-    begin, end = offset(reader.statement.start, starts, text), offset(reader.statement.end, starts, text)
-    call_begin = offset(reader.call.start, starts, text)
-    tree = module_tree(text)
-    if begin is None or end is None or call_begin is None or tree is None:
-        return Declined("this Python cannot read the file")
-    statement = text[begin:end]
-    found = _call_in(statement, call_begin - begin)
+def normalised(file: File, reader: Reader) -> tuple[Edit, ...] | Declined:
+    """The edits that mend `reader`, which stands in `file`."""
+    around, call = file.offsets(reader.statement), file.offsets(reader.call)
+    if around is None or call is None:
+        return Declined("there is no such place in the file")
+    begin = around[0]
+    statement = file.text[slice(*around)]
+    found = _call_in(statement, call[0] - begin)
     if isinstance(found, Declined):
         return found
     state = _part(statement, found.state)
     target = _part(statement, found.target)
-    model = unwrapped(reader.path, text, target, reader.target)
+    model = unwrapped(file, target, reader.target)
     if model is None:
-        return Declined("this Python cannot read the file")
+        return Declined("this Python cannot read the model's expression")
     edits = list(model.edits)
     if model.text != target:
-        edits.append(_replaced(reader.path, starts, begin, part(statement, found.target), model.text))
-    if not reader.file.wrappers and not reader.file.any_order:
+        edits.append(_replaced(file, begin, part(statement, found.target), model.text))
+    if not reader.keys.wrappers and not reader.keys.any_order:
         return tuple(edits)
-    name = state if isinstance(found.state, ast.Name) and not reader.used_again else _name(tree)
-    lines, needed = _statements(reader, text, tree, name, state)
-    put = before(reader.path, text, reader.statement, lines)
+    in_place = isinstance(found.state, ast.Name) and not reader.used_again
+    name = state if in_place else fresh("state_dict", file.names)
+    lines, needed = _statements(file, reader, name, state)
+    put = before(file, reader.statement, lines)
     if put is None:
         return Declined("the load shares its line with other code")
     edits += [*needed, put]
     if name != state:
-        edits.append(_replaced(reader.path, starts, begin, part(statement, found.state), name))
+        edits.append(_replaced(file, begin, part(statement, found.state), name))
     return tuple(edits)
 
 
-def _name(tree: ast.Module) -> str:
-    return fresh("state_dict", names_in(tree))
-
-
-def _statements(
-    reader: Reader, text: str, tree: ast.Module, name: str, state: str
-) -> tuple[list[str], tuple[Edit, ...]]:
+def _statements(file: File, reader: Reader, name: str, state: str) -> tuple[list[str], tuple[Edit, ...]]:
     """What comes before the load: `name` holds the state dict afterwards, without prefixes."""
-    path = reader.path
-    consume = reference(path, text, CONSUME_PREFIX)
-    assert consume is not None  # the tree was read
+    consume = reference(file, CONSUME_PREFIX)
     edits = consume.edits
     lines: list[str] = []
     if reader.used_again:
-        copy = reference(path, text, COPY)
-        assert copy is not None
+        copy = reference(file, COPY)
         edits += copy.edits
         shallow = f"{copy.expression}.copy"
         lines.append(f"{name} = {shallow}({state})")
         lines.append(f'if hasattr({name}, "_metadata"):\n    {name}._metadata = {shallow}({name}._metadata)')
     elif name != state:
         lines.append(f"{name} = {standalone(state)}")
-    if reader.file.any_order:
+    if reader.keys.any_order:
         source = _STRIP.replace("CONSUME", consume.expression)
-        function, added = with_function(path, text, tree, "strip_wrapper_prefixes", source)
+        function, added = with_function(file, "strip_wrapper_prefixes", source)
         return [*lines, f"{function}({name})"], (*edits, *added)
-    lines += [f'{consume.expression}({name}, "{wrapper.attribute}.")' for wrapper in reader.file.wrappers]
+    lines += [f'{consume.expression}({name}, "{wrapper.attribute}.")' for wrapper in reader.keys.wrappers]
     return lines, edits
 
 
@@ -228,5 +217,5 @@ def _part(statement: str, node: ast.expr) -> str:
     return statement[begin:end]
 
 
-def _replaced(path: str, starts: Sequence[int], begin: int, within: tuple[int, int], content: str) -> Edit:
-    return Edit(Place(path, span_of(begin + within[0], begin + within[1], starts)), content)
+def _replaced(file: File, begin: int, within: tuple[int, int], content: str) -> Edit:
+    return file.replacement(begin + within[0], begin + within[1], content)

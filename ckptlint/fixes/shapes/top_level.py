@@ -11,12 +11,13 @@ import ast
 
 from ckptlint.findings import Edit, Position
 from ckptlint.fixes.edit import insertion
-from ckptlint.fixes.shapes.names import fresh, names_in
+from ckptlint.fixes.shapes.file import File
+from ckptlint.fixes.shapes.names import fresh
 
 
-def at_top_level(path: str, text: str, tree: ast.Module, content: str) -> Edit:
+def at_top_level(file: File, content: str) -> Edit:
     """Insert `content`: whole lines of imports, or a function that begins with "\\n\\ndef "."""
-    rows = text.split("\n")
+    path, rows, tree = file.path, file.rows, file.tree
     is_function = content.startswith("\n")
     last = _last_before(tree)
     if last is None:
@@ -35,19 +36,19 @@ def at_top_level(path: str, text: str, tree: ast.Module, content: str) -> Edit:
     return insertion(path, Position(row, 1), before + content + after)
 
 
-def with_function(path: str, text: str, tree: ast.Module, name: str, source: str) -> tuple[str, tuple[Edit, ...]]:
+def with_function(file: File, name: str, source: str) -> tuple[str, tuple[Edit, ...]]:
     """Have the function `source` (its text, with `{name}` for the name): its name in this file, the edits to add it.
 
     A function of the file's own that does the same is used again.
     """
-    for node in tree.body:
+    for node in file.tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith(name):
             same = ast.parse(source.replace("{name}", node.name)).body[0]
             if ast.dump(same) == ast.dump(node):
                 return node.name, ()
-    name = fresh(name, names_in(tree))
+    name = fresh(name, file.names)
     content = source.replace("{name}", name)
-    return name, (at_top_level(path, text, tree, f"\n\n{content}\n"),)
+    return name, (at_top_level(file, f"\n\n{content}\n"),)
 
 
 def _last_before(tree: ast.Module) -> ast.stmt | None:

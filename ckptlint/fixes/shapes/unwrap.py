@@ -15,8 +15,8 @@ import msgspec
 
 from ckptlint.findings import Edit
 from ckptlint.fixes.shapes.expression import parsed, primary, repeatable
+from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.imports import DATA_PARALLEL, DISTRIBUTED_DATA_PARALLEL, reference
-from ckptlint.fixes.shapes.names import module_tree
 from ckptlint.fixes.shapes.top_level import with_function
 
 
@@ -58,16 +58,13 @@ def {name}(model):
             return model'''
 
 
-def unwrapped(path: str, text: str, expression: str, chain: Chain) -> Text | None:
-    """The model inside `expression`, which stands in the file `path` with the given text.
-
-    None when the file or the expression cannot be read by this Python.
-    """
+def unwrapped(file: File, expression: str, chain: Chain) -> Text | None:
+    """The model inside `expression`, which stands in `file`; None when this Python cannot read the expression."""
     if parsed(expression) is None:
         return None
     maybe = [wrapper for wrapper in chain.wrappers if not wrapper.always]
     if chain.any_order or len(maybe) > 1 or (maybe and not repeatable(expression)):
-        return _by_function(path, text, expression, chain)
+        return _by_function(file, expression, chain)
     edits: tuple[Edit, ...] = ()
     for wrapper in chain.wrappers:
         if wrapper.always:
@@ -75,33 +72,26 @@ def unwrapped(path: str, text: str, expression: str, chain: Chain) -> Text | Non
         elif wrapper.attribute == "_orig_mod":
             expression = f'getattr({expression}, "_orig_mod", {expression})'
         else:
-            classes = _classes(path, text, (wrapper,))
-            if classes is None:
-                return None
+            classes = _classes(file, (wrapper,))
             edits += classes.edits
             expression = f"({primary(expression)}.module if isinstance({expression}, {classes.text}) else {expression})"
     return Text(expression, edits)
 
 
-def _by_function(path: str, text: str, expression: str, chain: Chain) -> Text | None:
-    tree = module_tree(text)
-    classes = _classes(path, text, chain.wrappers)
-    if tree is None or classes is None:
-        return None
-    name, edits = with_function(path, text, tree, "unwrap_model", _FUNCTION.replace("CLASSES", classes.text))
+def _by_function(file: File, expression: str, chain: Chain) -> Text:
+    classes = _classes(file, chain.wrappers)
+    name, edits = with_function(file, "unwrap_model", _FUNCTION.replace("CLASSES", classes.text))
     return Text(f"{name}({expression})", (*edits, *classes.edits))
 
 
-def _classes(path: str, text: str, wrappers: tuple[Wrapper, ...]) -> Text | None:
+def _classes(file: File, wrappers: tuple[Wrapper, ...]) -> Text:
     """The second argument of isinstance for all these wrappers."""
     names = {name for wrapper in wrappers for name in wrapper.classes}
     edits: tuple[Edit, ...] = ()
     with_module = [wrapper for wrapper in wrappers if wrapper.attribute == "module"]
     if not with_module or any(not wrapper.classes for wrapper in with_module):
         for wanted in (DATA_PARALLEL, DISTRIBUTED_DATA_PARALLEL):
-            found = reference(path, text, wanted)
-            if found is None:
-                return None
+            found = reference(file, wanted)
             names.add(found.expression)
             edits += found.edits
     ordered = sorted(names)
