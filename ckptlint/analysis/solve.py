@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import cached_property
 
 import msgspec
 
 from ckptlint.analysis import roots
 from ckptlint.analysis.events import Events
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.pairs import Pair, pairs
 from ckptlint.analysis.values import Site
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Place, Position, Span
@@ -44,6 +46,20 @@ class Project:
         self.settings = settings
         self.machine = machine
         self.events: Events = machine.events
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Readers with the writers whose files they can meet, see `pairs`."""
+        return tuple(pairs(self.events.saves, self.events.loads, self.events.applies))
+
+    @cached_property
+    def failing(self) -> dict[Site, list[Pair]]:
+        """The pairs in which something does not fit, by the place where the state dict was taken."""
+        found: dict[Site, list[Pair]] = {}
+        for pair in self.pairs:
+            if pair.writer is not None and pair.differs and not pair.reader.handled:
+                found.setdefault(pair.origin, []).append(pair)
+        return found
 
     def place(self, site: Site) -> Place:
         """Where a node is."""

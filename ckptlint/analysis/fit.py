@@ -1,0 +1,156 @@
+"""Whether the keys of a state dict fit a module, and which do not.
+
+    file     module.conv.weight, module.conv.bias      (prefix "module.", body Net)
+    target   conv.weight, conv.bias                    (prefix "", body Net)
+    ->  unexpected: module.conv.weight, ...   missing: conv.weight, ...
+
+Two trees of names are walked side by side. Wrappers have to be the same at every node that both know; a loss that has
+tensors on one side alone is told too. Where classes differ nothing is said, except when one of them plainly holds the
+other (`FullModel(model, loss)` against `model`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ckptlint.analysis.keys import CUT
+from ckptlint.analysis.values import Content, Shape
+
+_SAMPLES = 400
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """`verdict` is "fits", "differs" or "unknown"; keys are complete when `exact`, else examples.
+
+    `nothing` says that no key at all fits, so that a load that forgives restores nothing.
+    """
+
+    verdict: str
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    exact: bool = False
+    nothing: bool = False
+    reason: str = ""
+
+
+FITS = Fit("fits")
+UNKNOWN = Fit("unknown")
+
+
+def keys_of(shape: Shape, prefix: str) -> tuple[list[str], bool]:
+    """The names of the tensors below a node, and whether that is all of them."""
+    if shape.tensor:
+        return [prefix.removesuffix(".")], True
+    names: list[str] = []
+    complete = shape.closed and shape.known
+    for name, child in shape.children:
+        if child.tensor:
+            names.append(prefix + name)
+            complete = complete and child.tensor != "maybe"
+            continue
+        below, whole = keys_of(child, prefix + name + "." + child.prefix)
+        names += below
+        complete = complete and whole
+        if len(names) > _SAMPLES:
+            return names, False
+    return names, complete
+
+
+def compare(content: Content, body: Shape, target: Shape) -> Fit:
+    """The keys `content.prefix` + the keys of `body` (its own wrappers at the root left out) against `target`."""
+    if not target.known or not body.known:
+        return UNKNOWN
+    prefix = content.prefix
+    if prefix.startswith(CUT):
+        return Fit("differs", _names(target, target.prefix), (), nothing=True, reason="cut")
+    if prefix != target.prefix:
+        return _prefixes(body, prefix, target)
+    nested = _nested(body, target, prefix)
+    if nested is not None:
+        return nested
+    if body.identity and target.identity and body.identity != target.identity:
+        return UNKNOWN if _differ(body, target) else FITS
+    missing: list[str] = []
+    unexpected: list[str] = []
+    for kind, name in _differences(body, target, prefix, content.emptied):
+        (missing if kind == "missing" else unexpected).append(name)
+    if not missing and not unexpected:
+        return FITS
+    if content.partial and not unexpected:
+        return UNKNOWN
+    return Fit("differs", tuple(missing), tuple(unexpected), reason="inner")
+
+
+def _differ(body: Shape, target: Shape) -> bool:
+    return bool(body.children) != bool(target.children) or body.identity != target.identity
+
+
+def _prefixes(body: Shape, prefix: str, target: Shape) -> Fit:
+    unexpected, whole = keys_of(body, prefix)
+    missing, complete = keys_of(target, target.prefix)
+    common = set(unexpected) & set(missing)
+    return Fit(
+        "differs",
+        tuple(name for name in missing if name not in common),
+        tuple(name for name in unexpected if name not in common),
+        whole and complete,
+        nothing=True,
+        reason="prefix",
+    )
+
+
+def _names(shape: Shape, prefix: str) -> tuple[str, ...]:
+    return tuple(keys_of(shape, prefix)[0])
+
+
+def _nested(body: Shape, target: Shape, prefix: str) -> Fit | None:
+    """One of the two holds the other as a child: FullModel(model, loss) against model."""
+    if not body.identity or not target.identity or body.identity == target.identity:
+        return None
+    names = dict(target.children)
+    for name, child in body.children:
+        if child.identity == target.identity and child.children and name not in names and not child.wrappers:
+            return Fit("differs", _names(target, prefix), _names(body, prefix), nothing=True, reason=f"inside {name}")
+    names = dict(body.children)
+    for name, child in target.children:
+        if child.identity == body.identity and child.children and name not in names and not child.wrappers:
+            return Fit("differs", _names(target, prefix), _names(body, prefix), nothing=True, reason=f"inside {name}")
+    return None
+
+
+def _differences(body: Shape, target: Shape, prefix: str, emptied: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """(missing or unexpected, name) below two nodes of one kind."""
+    theirs = dict(target.children)
+    ours = dict(body.children)
+    for name, child in body.children:
+        other = theirs.get(name)
+        if other is None:
+            if child.tensor == "tensor" and body.loss and target.closed:
+                yield ("unexpected", prefix + name)
+            elif child.loss and target.closed:
+                for key in _names(child, prefix + name + "."):
+                    yield ("unexpected", key)
+            continue
+        if child.tensor or other.tensor or not child.known or not other.known:
+            continue
+        one = "" if _emptied(child.prefix, emptied) else child.prefix
+        if one != other.prefix:
+            for key in _names(child, f"{prefix}{name}.{one}") or (f"{prefix}{name}.{one}",):
+                yield ("unexpected", key)
+            for key in _names(other, f"{prefix}{name}.{other.prefix}") or (f"{prefix}{name}.{other.prefix}",):
+                yield ("missing", key)
+        elif child.identity == other.identity:
+            yield from _differences(child, other, f"{prefix}{name}.{one}", emptied)
+    for name, other in target.children:
+        if name not in ours and body.closed:
+            if other.tensor == "tensor" and target.loss:
+                yield ("missing", prefix + name)
+            elif other.loss and not other.tensor:
+                for key in _names(other, prefix + name + "."):
+                    yield ("missing", key)
+
+
+def _emptied(prefix: str, emptied: frozenset[str]) -> bool:
+    return any(text == prefix or (text and prefix.replace(text, "") == "") for text in emptied)

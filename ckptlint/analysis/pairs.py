@@ -1,0 +1,281 @@
+"""Writers and readers that can meet over a file.
+
+A reader is a `load_state_dict` whose state dict came out of a file; a writer is a save. They are paired by what the
+code shows: the same path text, the same base name, the same option handed on, the same model class, the same entry.
+What speaks against it (another constant name, another class, an entry that the writer does not write) outweighs that.
+A file from outside (a URL, a hub) is never paired.
+
+For a pair, every case of the writer is held against every case of the reader. Conditions about the machine or the
+launch (number of GPUs, distributed or not) may differ between the two; conditions about the model may not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ckptlint.analysis import fit
+from ckptlint.analysis.events import ApplyEvent, LoadEvent, SavedPart, SaveEvent, SourceCase, TargetCase
+from ckptlint.analysis.fit import Fit
+from ckptlint.analysis.guards import Guard, Literal, both
+from ckptlint.analysis.symbols import is_environment
+from ckptlint.analysis.values import Const, Content, Opaque, Shape, Site, Text, Value, alternatives
+
+#: What the evidence for a pair has to add up to.
+ENOUGH = 2
+
+_PREFIX_SYMBOL = re.compile(r"^prefix of file (\d+) (.*)$")
+_HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
+
+
+class Meeting(msgspec.Struct, frozen=True):
+    """One case of a writer against one case of a reader."""
+
+    fit: Fit
+    writer_guard: Guard
+    reader_guard: Guard
+    content: Content
+    target: Shape
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A reader, a writer (None for a state dict out of memory), how sure it is that they meet, and their cases."""
+
+    reader: ApplyEvent
+    writer: SaveEvent | None
+    origin: Site
+    evidence: int
+    meetings: tuple[Meeting, ...]
+
+    @property
+    def differs(self) -> list[Meeting]:
+        """The cases that do not fit."""
+        return [meeting for meeting in self.meetings if meeting.fit.verdict == "differs"]
+
+    @property
+    def always(self) -> bool:
+        """Whether no case fits and none is unknown."""
+        return all(meeting.fit.verdict == "differs" for meeting in self.meetings)
+
+
+def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Iterable[ApplyEvent]) -> Iterator[Pair]:
+    """All pairs of a project, for each reader the best supported writers."""
+    writers = [save for save in saves if any(part.content is not None for part in save.parts)]
+    by_file = {load.file: load for load in loads if load.file}
+    for reader in applies:
+        yield from _in_memory(reader)
+        files = dict.fromkeys(
+            case.content.file for case in reader.sources if case.content is not None and case.content.file is not None
+        )
+        for file in files:
+            load = by_file.get(file)
+            if load is None:
+                continue
+            found: list[Pair] = []
+            for writer in writers:
+                pair = _paired(reader, load, file, writer)
+                if pair is not None:
+                    found.append(pair)
+            best = max((pair.evidence for pair in found), default=0)
+            yield from (pair for pair in found if pair.evidence == best)
+
+
+def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
+    """A state dict that was never in a file, or that this very run has written: conditions are shared."""
+    meetings: list[Meeting] = []
+    origin: Site | None = None
+    for source in reader.sources:
+        content = source.content
+        if content is None or content.shape is None or content.file is not None or content.filtered:
+            continue
+        origin = content.origin
+        for target in reader.targets:
+            guard = both(source.guard, target.guard)
+            if guard is None or target.shape is None:
+                continue
+            meetings.append(
+                Meeting(fit.compare(content, content.shape, target.shape), guard, guard, content, target.shape)
+            )
+    if origin is not None:
+        yield Pair(reader, None, origin, 9, tuple(meetings))
+
+
+def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -> Pair | None:
+    named = _path_evidence(load.path, writer.path)
+    if named is None:
+        return None
+    meetings: list[Meeting] = []
+    origin: Site | None = None
+    kinship: int | None = None
+    for part in writer.parts:
+        content = part.content
+        if content is None or content.shape is None:
+            continue
+        for source in reader.sources:
+            if source.content is None or source.content.file != file or source.content.entry != part.entry:
+                continue
+            for target in reader.targets:
+                if target.shape is None:
+                    continue
+                close = _class_evidence(content.shape, target.shape)
+                if close is None:
+                    continue
+                kinship = close if kinship is None else max(kinship, close)
+                meeting = _meeting(reader, writer, part, source, target, file)
+                if meeting is not None:
+                    origin = content.origin
+                    meetings.append(meeting)
+    if origin is None or kinship is None or not meetings:
+        return None
+    entry = 1 if any(meeting.content.entry for meeting in meetings) else 0
+    evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
+    if evidence < ENOUGH:
+        return None
+    return Pair(reader, writer, origin, evidence, tuple(meetings))
+
+
+def _meeting(
+    reader: ApplyEvent,
+    writer: SaveEvent,
+    part: SavedPart,
+    source: SourceCase,
+    target: TargetCase,
+    file: int,
+) -> Meeting | None:
+    """The two cases together, None when they exclude each other or the reader looks at another prefix."""
+    written, read = part.content, source.content
+    assert written is not None
+    assert written.shape is not None
+    assert read is not None
+    assert target.shape is not None
+    if read.assumed != written.prefix or read.filtered:
+        return None
+    reading = both(source.guard, target.guard)
+    reading = both(reading, reader.guard) if reading is not None else None
+    if reading is None:
+        return None
+    entries = {".".join(one.entry[: i + 1]) for one in writer.parts for i in range(len(one.entry))}
+    settled = _settled(reading, file, written.prefix, ".".join(part.entry), entries)
+    if settled is None:
+        return None
+    writing = both(part.guard, writer.guard)
+    if writing is None or both(_elsewhere(writing), _shared(settled)) is None:
+        return None
+    return Meeting(fit.compare(read, written.shape, target.shape), writing, settled, read, target.shape)
+
+
+def _settled(guard: Guard, file: int, prefix: str, entry: str, entries: set[str]) -> Guard | None:
+    """The guard without what the writer decides: which prefix and which entries the file has."""
+    left: list[Literal] = []
+    for literal in guard:
+        match = _PREFIX_SYMBOL.match(literal.symbol)
+        if match is not None and int(match.group(1)) == file:
+            if match.group(2) == entry and not literal.accepts(prefix):
+                return None
+            continue
+        match = _HAS_SYMBOL.match(literal.symbol)
+        if match is not None and int(match.group(1)) == file:
+            if not literal.accepts(match.group(2) in entries):
+                return None
+            continue
+        left.append(literal)
+    return frozenset(left)
+
+
+def _plain(symbol: str) -> str:
+    return symbol.partition("@")[0]
+
+
+def _elsewhere(guard: Guard) -> Guard:
+    """The writer's conditions as the reader's run sees them: what belongs to the machine is another symbol there."""
+    return frozenset(
+        Literal(_name_elsewhere(literal.symbol), literal.op, literal.constant, literal.negated) for literal in guard
+    )
+
+
+def _name_elsewhere(symbol: str) -> str:
+    if is_environment(symbol) or "<object" in symbol or symbol.startswith(("exception", "a load", "file ", "prefix ")):
+        return "writer: " + symbol
+    return _plain(symbol)
+
+
+def _shared(guard: Guard) -> Guard:
+    return frozenset(
+        Literal(_plain(literal.symbol), literal.op, literal.constant, literal.negated) for literal in guard
+    )
+
+
+# --- evidence ------------------------------------------------------------------------------------------------------
+
+
+def _path_evidence(read: Value, written: Value) -> int | None:
+    """How well two paths agree, None when they are plainly different files."""
+    best: int | None = None
+    for _, one in alternatives(read):
+        for _, other in alternatives(written):
+            score = _plain_path_evidence(one, other)
+            if score is not None:
+                best = score if best is None else max(best, score)
+    return best
+
+
+def _plain_path_evidence(read: Value, written: Value) -> int | None:
+    one, other = _last_part(read), _last_part(written)
+    if one is None or other is None:
+        if isinstance(read, Opaque) and isinstance(written, Opaque) and _plain(read.symbol) == _plain(written.symbol):
+            return 2
+        return 0
+    if one == other:
+        return 3 if any(isinstance(piece, str) for piece in one) else 2
+    if _matches(one, other) or _matches(other, one):
+        return 2 if _constant_length(one) + _constant_length(other) > 3 else 0
+    return None
+
+
+Pieces = tuple[str | Opaque, ...]
+
+
+def _last_part(path: Value) -> Pieces | None:
+    """The base name: what follows the last slash. None when nothing of it is known."""
+    if isinstance(path, Const) and isinstance(path.value, str):
+        return (path.value.rpartition("/")[2],)
+    if not isinstance(path, Text):
+        return None
+    pieces: list[str | Opaque] = []
+    for piece in reversed(path.parts):
+        if isinstance(piece, str) and "/" in piece:
+            pieces.append(piece.rpartition("/")[2])
+            break
+        pieces.append(Opaque(_plain(piece.symbol)) if isinstance(piece, Opaque) else piece)
+    found = tuple(piece for piece in reversed(pieces) if piece != "")
+    return found if any(isinstance(piece, str) for piece in found) else None
+
+
+def _matches(pattern: Pieces, name: Pieces) -> bool:
+    """Whether a name with holes can be the other name."""
+    expression = "".join(re.escape(piece) if isinstance(piece, str) else ".*" for piece in pattern)
+    text = "".join(piece if isinstance(piece, str) else "0" for piece in name)
+    return re.fullmatch(expression, text) is not None
+
+
+def _constant_length(pieces: Pieces) -> int:
+    return sum(len(piece) for piece in pieces if isinstance(piece, str))
+
+
+def _class_evidence(written: Shape, target: Shape) -> int | None:
+    """How well the two modules agree, None when they are plainly of different kinds."""
+    one, other = written.identity, target.identity
+    if not one or not other:
+        return 0
+    if one == other:
+        return 2 if ":" in one or "." in one else 1
+    if ":" in one and ":" in other:
+        holds = any(child.identity == other for _, child in written.children) or any(
+            child.identity == one for _, child in target.children
+        )
+        return 1 if holds else None
+    if one.startswith("torch.optim") or other.startswith("torch.optim"):
+        return None
+    return 0
