@@ -11,6 +11,7 @@ import argparse
 import sys
 import warnings
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from .campaign import Plan, run
@@ -94,13 +95,13 @@ def _print_groups(tally: Tally, limit: int, small: bool, keep: bool) -> None:
         print(f"{len(cases):6} {kind} {rule} ({reason}), e.g. seed {simplest.seed}: {simplest.choices}")
         print(f"       {simplest.detail[:300]}")
         if sandbox is not None:
-            spec = shrink(spec_of_seed(simplest.seed), lambda one, case=simplest: _fails_alike(sandbox, one, case))
+            spec = shrink(spec_of_seed(simplest.seed), partial(_fails_alike, sandbox, simplest))
             print(f"       shrunk: {spec.described()}")
             if keep:
                 record(spec, kind, rule, reason)
 
 
-def _fails_alike(sandbox: Sandbox, spec: Spec, case: Case) -> bool:
+def _fails_alike(sandbox: Sandbox, case: Case, spec: Spec) -> bool:
     verdict = judge(sandbox, render(spec), fixes=case.kind == "bad fix")
     return any((one.kind, one.rule, one.reason) == (case.kind, case.rule, case.reason) for one in verdict.disagreements)
 

@@ -52,6 +52,7 @@ CLASHES: tuple[tuple[str, Callable[[Choices], bool]], ...] = (
     ("scope", lambda s: s["scope"] == "module" and (s["holder"] in IN_CLASS or s["layout"] in ("single", "roundtrip"))),
     ("unwrap", lambda s: s["unwrap"] == "raw" and s["holder"] not in ("name", "attr", "attr_setup", "attr_base")),
     ("unwrap", lambda s: s["unwrap"] == "raw" and (s["saver"] in TAKES_MODEL or s["copy"] != "none")),
+    ("unwrap", lambda s: s["unwrap"] == "orig_mod_attribute" and "compile" not in s["wrap"]),
     ("unwrap", lambda s: s["unwrap"] == "caller" and s["saver"] not in TAKES_MODEL),
     ("unwrap", lambda s: s["unwrap"] == "accelerator" and (s["wrap"] != "accelerate" or s["holder"] != "name")),
     ("unwrap", lambda s: s["unwrap"] == "flag" and (s["when"] == "always" or s["saver"] in TAKES_MODEL)),
@@ -79,6 +80,9 @@ CLASHES: tuple[tuple[str, Callable[[Choices], bool]], ...] = (
     ("guard", lambda s: s["guard"] in ("add", "add_blind") and s["target"] not in ("same", "wrapped")),
     ("strict", lambda s: s["strict"] not in ("default", "false") and s["guard"] == "merge"),
     ("also", lambda s: s["also"] == "other_file" and s["path"] not in ("literal", "constant")),
+    ("noise", lambda s: s["noise"] == "to_device" and s["holder"] == "passed_along" and s["scope"] == "module"),
+    ("noise", lambda s: s["noise"] == "annotated" and s["holder"] not in ("name", "submodule", "forward")),
+    ("noise", lambda s: s["noise"] == "chained" and s["wrap"] in _WRAPS_ITSELF),
     ("also", lambda s: s["also"] == "memory" and s["layout"] == "roundtrip"),
     (
         "path",

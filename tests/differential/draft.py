@@ -149,7 +149,8 @@ class Draft:
         self, last: Mapping[str, str], extra: Mapping[str, str]
     ) -> tuple[tuple[tuple[str, str], ...], tuple[Mark, ...]]:
         """All files with imports on top and `last` blocks at the end, and the marks of their lines."""
-        files, marks = [], []
+        files: list[tuple[str, str]] = []
+        marks: list[Mark] = []
         for path in sorted({*self._blocks, *extra}):
             imports = sorted(self._imports.get(path, {}), key=lambda line: (line.startswith("from"), line))
             parts = ["\n".join(imports), *self._blocks.get(path, ())]

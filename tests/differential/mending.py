@@ -17,7 +17,7 @@ with a reader's setting. A fix is bad when
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,8 @@ from .records import Evidence, Outcome, Run
 from .runner import Written, read_all, write_all
 from .sandbox import Program, Sandbox
 from .truth import PREFIX_KINDS, is_partial, is_silent
+
+Mend = Callable[[str, bool], None]
 
 
 class BadFix(msgspec.Struct, frozen=True):
@@ -49,17 +51,21 @@ def bad_fixes(
     answers: tuple[Answer, ...],
     source: str,
     base: str,
+    mend: Mend = fix,
 ) -> Iterator[BadFix]:
-    """Every way in which this project's fixes are bad; `source` holds the project's files and is fixed in place."""
+    """Every way in which this project's fixes are bad; `source` holds the project's files and is fixed in place.
+
+    `mend(directory, unsafe)` applies the fixes.
+    """
     for mode, applied in (("safe", {"safe"}), ("unsafe", {"safe", "unsafe"})):
         codes = [answer.code for answer in answers if answer.fix in applied]
         if not codes or (mode == "unsafe" and "unsafe" not in {answer.fix for answer in answers}):
             continue
         write_files(project.files, source)
         try:
-            fix(source, mode == "unsafe")
+            mend(source, mode == "unsafe")
             files = read_files(project.files, source)
-            fix(source, mode == "unsafe")
+            mend(source, mode == "unsafe")
         except CrashedError as error:
             yield BadFix(codes[0], "crashed", f"--fix ({mode}): {error}"[:500])
             continue

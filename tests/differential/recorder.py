@@ -201,4 +201,4 @@ def _tensors(value: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().numpy().tobytes()
+    return bytes(tensor.detach().numpy().tobytes())

@@ -11,7 +11,7 @@ from .models import define_models, fit_source, net_expression
 from .project import Project, Script
 from .readers import read_lines
 from .spec import DIMENSIONS, Spec
-from .wraps import built, define_wrappers, flags_of_wrap, wrap_lines
+from .wraps import built, define_wrappers, flags_of_wrap, noise_lines, wrap_lines
 from .writers import define_paths, define_unwrap, path_expression, write_lines
 
 _ROLE_FILES = {
@@ -112,6 +112,7 @@ def _train(draft: Draft, spec: Spec) -> list[str]:
         path = path_expression(spec, False)
         return [*start, "trainer = $Trainer(args)", *setup, "trainer.fit()", f"trainer.save({path})"]
     lines, model = built(draft, spec, True)
+    lines += noise_lines(spec, model)
     fitted = model
     if spec["loss"] == "piece":
         lines.append(f"full = $FullModel({model}, $nn.CrossEntropyLoss(weight=$torch.tensor([1.0, 2.0])))")
@@ -137,6 +138,7 @@ def _also(draft: Draft, spec: Spec, role: str, model: str) -> list[str]:
             '$torch.save(optimizer.state_dict(), "optimizer.pth")',
         ],
         "other_file": [f'$torch.save({model}.state_dict(), "other.pth")'],
+        "other_model": ["probe = $nn.Linear(2, 1)", '$torch.save(probe.state_dict(), "probe.pth")'],
     }.get(spec["also"], [])
 
 
@@ -147,7 +149,7 @@ def _define_trainer(draft: Draft, spec: Spec) -> None:
     piece = spec["loss"] == "piece"
     full = "self.full = $FullModel(self.model, $nn.CrossEntropyLoss(weight=$torch.tensor([1.0, 2.0])))"
     build = ["self.args = args", f"self.model = {net_expression(spec, True)}", *raw]
-    wrap = [*wrap_lines(spec, "self.model"), *([full] if piece else [])]
+    wrap = [*wrap_lines(spec, "self.model"), *noise_lines(spec, "self.model"), *([full] if piece else [])]
     fit = [f"$train_step(self.{'full' if piece else 'model'})", *_also(draft, spec, role, "self.model")]
     fit = [line.replace("train_one_epoch", "$train_step") for line in fit]
     draft.define("steps", "train_step", fit_source(spec).replace("train_one_epoch", "train_step"))
@@ -189,6 +191,8 @@ def _test(draft: Draft, spec: Spec) -> list[str]:
     lines += read_lines(draft, spec, name, path)
     if spec["target"] == "after":
         lines += wrap_lines(spec, name)
+    if spec["also"] == "other_model":
+        lines += ["probe = $nn.Linear(2, 1)", 'probe.load_state_dict($torch.load("probe.pth"))']
     if spec["also"] == "optimizer" and not together:
         lines += [
             f"optimizer = $torch.optim.SGD({name}.parameters(), lr=0.1)",

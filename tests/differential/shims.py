@@ -80,7 +80,7 @@ class LightningModule(nn.Module):
 def stand_ins() -> dict[str, ModuleType]:
     """Module name to stand-in, packages included."""
     found: dict[str, ModuleType] = {}
-    for name, members in {
+    members_of: dict[str, dict[str, Any]] = {
         "apex": {},
         "apex.parallel": {"DistributedDataParallel": HoldsModule},
         "fairscale": {},
@@ -90,7 +90,8 @@ def stand_ins() -> dict[str, ModuleType]:
         "lightning": {},
         "lightning.fabric": {"Fabric": Fabric},
         "pytorch_lightning": {"LightningModule": LightningModule},
-    }.items():
+    }
+    for name, members in members_of.items():
         module = ModuleType(name)
         module.__path__ = []
         for member, value in members.items():

@@ -72,7 +72,9 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = {
         "slice lstrip filter merge named_load_state_dict consume_both"
     ),
     "strict": _words("default true false variable_true variable_false"),
-    "also": _words("none memory keys optimizer other_file count"),
+    "also": _words("none memory keys optimizer other_file other_model count"),
+    "around": _words("plain loop rank_zero no_grad finally"),
+    "noise": _words("none to_device chained train_mode apply_init annotated"),
 }
 
 # How often a dimension keeps its simplest alternative; the rest is shared evenly. One half where nothing is said.
@@ -82,7 +84,7 @@ _SHARES = {
     0.35: "saver",
     0.4: "layout torch path guard",
     0.5: "net when entry target reader also",
-    0.6: "loss imports strict",
+    0.6: "loss imports strict around noise",
     0.7: "condition extract",
     0.75: "reader_unwrap",
     0.8: "scope copy",

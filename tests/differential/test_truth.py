@@ -52,6 +52,19 @@ def test_a_criterion_in_the_way_is_explained_by_its_own_rule(sandbox: Sandbox) -
     assert not differences(sandbox, project, say("CKPT201", row_of(project, "self.criterion =")))
 
 
+def test_what_is_demanded_is_never_forbidden(sandbox: Sandbox) -> None:
+    for seed in range(20_000, 20_150):
+        project = render(spec_of_seed(seed))
+        evidence = evidence_of(sandbox, project)
+        answers = [
+            say(*(code, (path, row)))
+            for demand in demands_of(project, evidence)
+            for code, path, row in sorted(demand.accepted)
+            if code == demand.rule or code in ("CKPT101", "CKPT102")
+        ]
+        assert not compare(project, evidence, tuple(answers)), (seed, spec_of_seed(seed).described())
+
+
 def test_claims_about_a_clean_project_are_false_alarms(sandbox: Sandbox) -> None:
     project = render(spec_of(also="memory"))
     [file_load] = project.marked("load")

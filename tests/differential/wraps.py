@@ -50,6 +50,11 @@ _SUPPORT: dict[str, tuple[str, str]] = {
     ),
     "compile_partial": ("compile_model", "compile_model = $partial($torch.compile, dynamic=False)"),
 }
+_INIT = """
+    def init_weights(m):
+        if isinstance(m, $nn.Linear):
+            $nn.init.normal_(m.weight, std=0.5)
+"""
 CONDITIONS: dict[str, tuple[str, str, str]] = {  # when -> (flag, a line before, the condition)
     "parallel": ("parallel", "", "args.parallel"),
     "gpus": ("gpus", "", "$torch.cuda.device_count() > 1"),
@@ -86,6 +91,8 @@ def condition_of(spec: Spec) -> str:
 
 
 def define_wrappers(draft: Draft, spec: Spec) -> None:
+    if spec["noise"] == "apply_init":
+        draft.define("wrappers", "init_weights", _INIT)
     if spec["wrap"] in _SUPPORT:
         draft.define("wrappers", *_SUPPORT[spec["wrap"]])
 
@@ -106,7 +113,8 @@ def wrap_lines(spec: Spec, target: str, always: bool = False) -> list[str]:
         return ["accelerator = $Accelerator()", f"{target} = accelerator.prepare({target})"]
     if kind == "fabric":
         return ["fabric = $Fabric()", f"{target} = fabric.setup({target})"]
-    steps = [f"{target} = {step.replace('{t}', target)}" for step in CHAINS.get(kind, ())]
+    moved = '.to("cpu")' if spec["noise"] == "chained" else ""
+    steps = [f"{target} = {step.replace('{t}', target)}{moved}" for step in CHAINS.get(kind, ())]
     if kind == "compile_inplace":
         steps = [f"{target}.compile()"]
     if always or spec["when"] == "always":
@@ -149,7 +157,17 @@ def built(draft: Draft, spec: Spec, train: bool) -> tuple[list[str], str]:
         return [first, *_guarded(spec, every)], "models[0]" if many else 'nets["g"]'
     target = "model.features" if holder == "submodule" else "model"
     raw = ["raw_model = model"] if spec["unwrap"] == "raw" and train else []
-    return [f"model = {net}", *raw, *wrap_lines(spec, target)], "model"
+    annotation = ": $nn.Module" if spec["noise"] == "annotated" else ""
+    return [f"model{annotation} = {net}", *raw, *wrap_lines(spec, target)], "model"
+
+
+def noise_lines(spec: Spec, model: str) -> list[str]:
+    """Statements between building and training that change nothing about keys."""
+    return {
+        "to_device": ['device = $torch.device("cpu")', f"{model} = {model}.to(device)"],
+        "train_mode": [f"{model}.train()"],
+        "apply_init": [f"{model}.apply($init_weights)"],
+    }.get(spec["noise"], [])
 
 
 def _guarded(spec: Spec, statement: str) -> list[str]:

@@ -126,8 +126,29 @@ def _body(spec: Spec, model: str, path: str) -> list[str]:
     return [*before, *lines, f"$torch.save({state}, {path})"]
 
 
+# What stands around the save: statements, the last of which takes the save as its body.
+_AROUND: dict[str, tuple[str, ...]] = {
+    "loop": (
+        "best_score = 0.0",
+        "for epoch in range(args.epochs):",
+        "    score = 0.5 + epoch",
+        "    if score > best_score:",
+        "        best_score = score",
+    ),
+    "rank_zero": ("if not $dist.is_initialized() or $dist.get_rank() == 0:",),
+    "no_grad": ("with $torch.no_grad():",),
+    "finally": ("try:", "    print(args.epochs)", "finally:"),
+}
+
+
 def write_lines(draft: Draft, spec: Spec, role: str, model: str, path: str) -> list[str]:
     """Statements, for the role's file, that save `model` in the scope where it was wrapped."""
+    around = _AROUND.get(spec["around"], ())
+    indent = "        " if spec["around"] == "loop" else "    " if around else ""
+    return [*around, *(indent + line for line in _plain_write(draft, spec, role, model, path))]
+
+
+def _plain_write(draft: Draft, spec: Spec, role: str, model: str, path: str) -> list[str]:
     before: list[str] = []
     if spec["copy"] != "none":
         copied = draft.deepcopy(role, model)
