@@ -44,7 +44,7 @@ class Name(Node, frozen=True):
 class Const(Node, frozen=True):
     """A literal; adjacent string literals are joined. Bytes, complex numbers and `...` are `Opaque`."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
 
 
 class Attribute(Node, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 
 from ckptlint.facts import ir
 from ckptlint.facts.units import Cut, UnitHeader, UnitText, cut_with_skeleton, text_of_function
-from ckptlint.findings import Position, Span
+from ckptlint.findings import Span
 from ckptlint.source import SourceFile, UnreadableSource, decode
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ class FactStore:
 
     def spans(self, relative: str, unit: int, ids: Iterable[int]) -> dict[int, Span]:
         """Where nodes are in the file; raises UnreadableSource."""
-        from ckptlint.facts.extract.places import spans
+        from ckptlint.facts.extract.places import spans  # noqa: PLC0415 - it imports libcst
 
         parsed, text, lowered = self._lowered(relative, unit)
         return spans(parsed, text, lowered, list(ids), self.headers(relative))
 
     def statement_span(self, relative: str, unit: int, node: int) -> Span:
         """The simple statement that holds a node, or the header of the compound statement; raises UnreadableSource."""
-        from ckptlint.facts.extract.places import statement_span
+        from ckptlint.facts.extract.places import statement_span  # noqa: PLC0415 - it imports libcst
 
         parsed, text, lowered = self._lowered(relative, unit)
         return statement_span(parsed, text, lowered, node, self.headers(relative))
@@ -154,7 +154,7 @@ class FactStore:
 
     def _lowered(self, relative: str, unit: int) -> tuple[Parsed, UnitText, Lowered]:
         """The tree behind a unit; the last one is kept, for spans are often asked for several at a time."""
-        from ckptlint.facts.extract.unit import lower_function, lower_skeleton, parse_unit
+        from ckptlint.facts.extract.unit import lower_function, lower_skeleton, parse_unit  # noqa: PLC0415 - it imports libcst
 
         key = (relative, unit)
         if self._last_parsed is not None and self._last_parsed[0] == key:

@@ -112,7 +112,11 @@ def test_places_are_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "inner", "statement"),
     [
-        (1, "net.state_dict", 'torch.save(\n            {"net": net.state_dict()},  # all of it\n            path,\n        )'),
+        (
+            1,
+            "net.state_dict",
+            'torch.save(\n            {"net": net.state_dict()},  # all of it\n            path,\n        )',
+        ),
         (1, '"a.pt"', '@staticmethod\n    def save(net, *,\n             path="a.pt"):  # where to'),
         (1, "staticmethod", '@staticmethod\n    def save(net, *,\n             path="a.pt"):  # where to'),
         (1, "1", "if path: return 1"),

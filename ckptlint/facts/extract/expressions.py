@@ -12,7 +12,7 @@ from ckptlint.facts.extract.literals import floating, integer
 from ckptlint.facts.extract.lowering import ASYNC_ARGUMENT, UNREADABLE, LowerExpression, Lowering, by_type
 from ckptlint.facts.extract.strings import concatenated, formatted, simple, templated
 
-_CONSTANTS: dict[str, None | bool] = {"None": None, "True": True, "False": False}
+_CONSTANTS: dict[str, bool | None] = {"None": None, "True": True, "False": False}
 _LEFT_NESTED = (cst.Call, cst.Attribute, cst.Subscript, cst.BinaryOperation, cst.BooleanOperation)
 _OPERATORS: dict[str, str] = {
     "Add": "+",

@@ -7,7 +7,7 @@ operators and separators, without strings and comments.
 
     f(a, b)(c).d + e        one run of postfixes "(", "(", "." and one of operators "+"
 
-A run ends at a comma, a colon, an equals sign, or the end of a line outside brackets. Small texts, which nearly all
+A run ends at a comma, a semicolon, an equals sign, or the end of a line outside brackets. Small texts, which nearly all
 are, are not scanned at all.
 """
 
@@ -23,7 +23,7 @@ from ckptlint.source import UnreadableSource
 MAX_UNIT_CHARACTERS = 400_000
 MAX_RUN = 1_000
 MAX_INDENTATION = 100
-MAX_SECONDS = 2.0
+MAX_SECONDS = 1.0
 SECONDS_PER_SQUARE = {"depth": 6.7e-6, "postfixes": 0.6e-6, "operators": 0.17e-6}
 # Nothing below these can be too deep, whatever it is: the counts are those of a whole unit.
 _FEW_BRACKETS = 150
@@ -38,10 +38,10 @@ _TOKEN = re.compile(
     r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'"
     r"|#[^\n]*|\\\n"
     r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<dot>\.(?=[^\W\d]))"
-    r"|(?P<operator>[-+*/%@&|^~<>]+|\b(?:and|or|not|if|lambda|await)\b)|(?P<end>[,:;=\n])",
+    r"|(?P<operator>[-+*/%@&|^~<>]+|\b(?:and|or|not|if|lambda|await)\b)|(?P<end>[,;=\n])",
     re.DOTALL,
 )
-_OPERATOR = re.compile(r"[-+*/%@&|^~]|\b(?:and|or|not|if|lambda)\b")
+_OPERATOR = re.compile(r"[-+*/%@&|^~<>.]|\b(?:and|or|not|if|lambda|await)\b")
 _FAR_INDENTED = re.compile(rf"^[ \t]{{{MAX_INDENTATION}}}", re.MULTILINE)
 _ELIF = re.compile(r"^[ \t]*elif\b", re.MULTILINE)
 
@@ -121,7 +121,7 @@ def measure(text: str) -> Measure:
         elif kind == "dot":
             runs[-1][0] += 1
         elif kind == "operator":
-            runs[-1][1] += 1 if match[0] not in ("-", "+", "~", "--", "++") else len(match[0])
+            runs[-1][1] += max(1, len(match[0]) - 1) if match[0][0] in "-+~<>*/&|^@%" else 1
         elif kind == "end" and (match[0] != "\n" or len(runs) == 1):
             finish(runs[-1], match.start())
     found.row = text.count("\n", 0, row_offset) + 1

@@ -12,6 +12,7 @@ from ckptlint.facts.extract.limits import check
 from ckptlint.source import UnreadableSource
 
 BIG_STACK = 64 << 20
+NO_PYTHON = "this is not Python 3: "
 _stack_size_lock = threading.Lock()
 _Result = TypeVar("_Result")
 
@@ -31,7 +32,7 @@ def with_big_stack(work: Callable[[], _Result]) -> _Result:
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, where it is raised
+        except BaseException as error:
             errors.append(error)
 
     with _stack_size_lock:
@@ -63,4 +64,4 @@ def reason(text: str, row: int) -> str:
     """What to say about a line that does not parse."""
     lines = text.split("\n")
     line = lines[row - 1].strip() if row <= len(lines) else ""
-    return f"this is not Python 3: {line[:60]}" if line else "the code ends in the middle of a statement"
+    return f"{NO_PYTHON}{line[:60]}" if line else f"{NO_PYTHON}the code ends in the middle of a statement"

@@ -18,8 +18,9 @@ import re
 import libcst as cst
 import msgspec
 
+from ckptlint.facts.extract.limits import MAX_SECONDS, measure
 from ckptlint.facts.extract.lowering import ASYNC_ARGUMENT, UNREADABLE
-from ckptlint.facts.extract.parse import parse, reason
+from ckptlint.facts.extract.parse import NO_PYTHON, parse, reason
 from ckptlint.facts.lines import CONTINUED, outline
 from ckptlint.source import UnreadableSource
 
@@ -63,28 +64,30 @@ class Recovered(msgspec.Struct, frozen=True):
     unreadable: tuple[UnreadableSource, ...]
 
 
-def recover(text: str) -> Recovered:
-    """Replace the statements that do not parse; raises UnreadableSource when that does not help."""
+def recover(text: str, error: UnreadableSource) -> Recovered:
+    """Replace the statements that do not parse; raises `error`, that of the whole text, when there are none."""
     lines = text.split("\n")
     errors: list[UnreadableSource] = []
+    seconds = MAX_SECONDS
     for first, last, is_header in _statements(text):
         written = "\n".join(lines[first:last]).rstrip()
         bare = written.lstrip(" \t")
-        error = _error(bare, is_header)
-        if error is None:
+        found = _error(bare, is_header, seconds)
+        if found is None:
+            seconds -= measure(bare).seconds
             continue
-        row = first + min(error.row, last - first)
+        indent = written[: len(written) - len(bare)]
+        row, column = first + 1, len(indent) + 1
         renamed = _ASYNC_ARGUMENT.sub(ASYNC_ARGUMENT, written)
-        if renamed != written and _error(renamed.lstrip(" \t"), is_header) is None:
+        if renamed != written and _error(renamed.lstrip(" \t"), is_header, seconds) is None:
             why = "since Python 3.7 async cannot name an argument: write non_blocking=True"
-            errors.append(UnreadableSource(why, row, error.column))
+            errors.append(UnreadableSource(why, row, column))
             lines[first : first + renamed.count("\n") + 1] = renamed.split("\n")
             continue
-        errors.append(UnreadableSource(error.reason, row, error.column))
-        instead = written[: len(written) - len(bare)] + _instead(bare, is_header)
-        lines[first:last] = [instead] + [""] * (last - first - 1)
+        errors.append(UnreadableSource(found, row, column))
+        lines[first:last] = [indent + _instead(bare, is_header)] + [""] * (last - first - 1)
     if not errors:
-        raise UnreadableSource("the indentation or the order of the statements is not that of Python 3")
+        raise error
     mended = "\n".join(lines)
     return Recovered(mended, parse(mended), tuple(errors))
 
@@ -93,7 +96,7 @@ def _statements(text: str) -> list[tuple[int, int, bool]]:
     """For each statement or header: its first line, the line after it (from 0), and whether it opens a block."""
     kept = outline(text).split("\n")
     starts = [row for row, line in enumerate(kept) if line and not line.isspace() and not line.startswith(CONTINUED)]
-    ends = [*starts[1:], len(kept)]
+    ends = [*starts[1:], len(kept)] if starts else []
     return [
         (start, end, "".join(kept[start:end]).rstrip(" \t" + CONTINUED).endswith(":"))
         for start, end in zip(starts, ends, strict=True)
@@ -105,17 +108,16 @@ def _word(written: str) -> str:
     return match[0].removeprefix("async").strip() if match else ""
 
 
-def _error(written: str, is_header: bool) -> UnreadableSource | None:
-    """Why one statement or header cannot be read; rows count from 1 in it."""
+def _error(written: str, is_header: bool, seconds: float = MAX_SECONDS) -> str | None:
+    """Why one statement or header cannot be read, in the seconds that are left."""
+    if measure(written).seconds > seconds:
+        return "together with what is above it, this would take too long to be parsed"
     word = _word(written)
-    before = _BEFORE.get(word, "")
     after = _AFTER.get(word, "\n pass\n") if is_header or word == "@" else "\n"
     try:
-        parse(before + written + after)
+        parse(_BEFORE.get(word, "") + written + after)
     except UnreadableSource as error:
-        row = max(1, error.row - before.count("\n"))
-        text = error.reason if error.row > before.count("\n") else reason(written, 1)
-        return UnreadableSource(text, row, error.column)
+        return reason(written, 1) if error.reason.startswith(NO_PYTHON) else error.reason
     return None
 
 

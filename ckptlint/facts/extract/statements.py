@@ -9,7 +9,7 @@ import libcst as cst
 
 from ckptlint.facts import ir
 from ckptlint.facts.extract.expressions import arguments, expression, optional, parameters
-from ckptlint.facts.extract.lowering import LowerStatement, Lowering, by_type
+from ckptlint.facts.extract.lowering import Lowering, LowerStatement, by_type
 from ckptlint.facts.extract.patterns import match
 from ckptlint.facts.units import unit_of_stub
 

@@ -8,6 +8,7 @@ import libcst as cst
 import msgspec
 
 from ckptlint.facts import ir
+from ckptlint.facts.extract.limits import MAX_UNIT_CHARACTERS
 from ckptlint.facts.extract.lowering import Lowering
 from ckptlint.facts.extract.parse import parse
 from ckptlint.facts.extract.recover import recover
@@ -36,8 +37,10 @@ def parse_unit(unit: UnitText) -> Parsed:
     try:
         try:
             return Parsed(parse(unit.text), unit.text, ())
-        except UnreadableSource:
-            recovered = recover(unit.text)
+        except UnreadableSource as error:
+            if len(unit.text) > MAX_UNIT_CHARACTERS:
+                raise
+            recovered = recover(unit.text, error)
     except UnreadableSource as error:
         raise _in_file(unit, error) from None
     return Parsed(recovered.module, recovered.text, tuple(_in_file(unit, error) for error in recovered.unreadable))
