@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from ckptlint.failure import Failure
+from ckptlint.knowledge.entries import Entries
 
 CONFIG_FILES = ("ckptlint.toml", "pyproject.toml")
 
@@ -69,11 +70,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     preview: bool | None = None
     """Accepted; no rule needs it yet."""
     target_version: PythonVersion | None = None
-    """The oldest Python that the project runs on."""
+    """The oldest Python that the project runs on; the root's configuration alone is asked."""
     torch_version: str | None = None
-    """The torch that the project runs on, "2.6" (default: the newest)."""
+    """The torch that the project runs on, "2.6" (default: the newest); the root's configuration alone is asked."""
     cache_dir: str | None = None
     """Where the cache lies (default: .ckptlint_cache in the root)."""
+    knowledge: Entries | None = None
+    """Wrappers, unwrap helpers, savers and loaders of your own; the root's configuration alone is asked."""
     root: bool | None = None
     """ckptlint.toml only: this folder is the root of a project."""
 
@@ -209,7 +212,7 @@ def _at(source: str, text: str, section: str, key: str) -> str:
     name = re.escape(key)
     patterns = (
         rf"^[ \t]*(?:[\w.\-\"' \t]*\.[ \t]*)?[\"']?{name}[\"']?[ \t]*[=.]",
-        rf"^[ \t]*\[[\w.\-\"' \t]*\b{name}[\"']?[ \t]*\]",
+        rf"^[ \t]*\[\[?[\w.\-\"' \t]*\b{name}[\"']?[ \t]*\]",
         rf"\b{name}[\"']?[ \t]*=",
     )
     for pattern in patterns:

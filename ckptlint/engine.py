@@ -10,11 +10,9 @@ never pays for it.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +24,7 @@ from ckptlint.suppress.apply import UNUSED, hear
 
 if TYPE_CHECKING:
     from ckptlint.analysis.solve import Project
+    from ckptlint.knowledge.entries import Entries
 
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
@@ -35,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     target_version: str | None = None
     torch_version: str | None = None
+    knowledge: Entries | None = None
     jobs: int = 0
     cache: str | None = None
 
@@ -108,11 +108,12 @@ class _Overlaid(FactStore):
 
 def solve_project(store: FactStore, settings: Settings) -> Project:
     """The real analysis."""
-    if importlib.util.find_spec("ckptlint.analysis.solve") is None:  # being built: only CKPT9 rules can run
-        return cast("Project", SimpleNamespace(store=store))
     from ckptlint.analysis.solve import AnalysisSettings, solve  # noqa: PLC0415 - not for a run without rules
 
-    return solve(store, AnalysisSettings(target_version=settings.target_version, torch_version=settings.torch_version))
+    told = AnalysisSettings(
+        target_version=settings.target_version, torch_version=settings.torch_version, knowledge=settings.knowledge
+    )
+    return solve(store, told)
 
 
 def builtin_analyzer() -> Analyzer:

@@ -6,7 +6,7 @@ A fix that touches what another one changed waits for the next round, and a mend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,36 +77,31 @@ def as_plan(fixed: Fixed) -> Plan:
 
 def part(outcome: Outcome, job: Job) -> tuple[list[Finding], Refusals]:
     """The findings whose fix may be applied as far as the user's own words go, and the others with the reason."""
-    free: list[Finding] = []
-    refused: list[tuple[Finding, str]] = []
-    unfixable = [finding for finding in outcome.findings if finding.code not in job.policy(finding.place.path).fixable]
-    guards = [(finding, "is suppressed or ignored") for finding in outcome.guarded]
-    guards += [(finding, "may not be fixed") for finding in unfixable]
+    guards: dict[str, list[tuple[Finding, str]]] = {}
+    candidates: list[Finding] = []
+    for finding in outcome.guarded:
+        guards.setdefault(finding.place.path, []).append((finding, "is suppressed or ignored"))
     for finding in outcome.findings:
-        if finding.fix is None:
-            continue
-        if finding in unfixable:
-            continue
-        reason = _guarded_place(finding, guards)
-        if reason is None:
-            free.append(finding)
-        else:
-            refused.append((finding, reason))
-    return free, tuple(refused)
+        if finding.code not in job.policy(finding.place.path).fixable:
+            guards.setdefault(finding.place.path, []).append((finding, "may not be fixed"))
+        elif finding.fix is not None:
+            candidates.append(finding)
+    reasons = [(finding, _guarded_place(finding, guards)) for finding in candidates]
+    free = [finding for finding, reason in reasons if reason is None]
+    return free, tuple((finding, reason) for finding, reason in reasons if reason is not None)
 
 
-def _guarded_place(finding: Finding, guards: Iterable[tuple[Finding, str]]) -> str | None:
+def _guarded_place(finding: Finding, guards: Mapping[str, Sequence[tuple[Finding, str]]]) -> str | None:
     """Why a fix may not touch one of its places."""
     assert finding.fix is not None
-    for guard, why in guards:
-        same_statement = guard.place.path == finding.place.path and guard.statement == finding.statement
-        if same_statement and guard.code != finding.code:
-            continue  # the comment is about another mistake in the very same statement
-        for edit in finding.fix.edits:
+    for edit in finding.fix.edits:
+        for guard, why in guards.get(edit.place.path, ()):
+            same_statement = guard.place.path == finding.place.path and guard.statement == finding.statement
+            if same_statement and guard.code != finding.code:
+                continue  # those words are about another mistake in the very same statement
             if _touches(edit.place, guard):
-                return (
-                    f"it also has to change {guard.place.path}:{guard.place.span.start.row}, where {guard.code} {why}"
-                )
+                row = guard.place.span.start.row
+                return f"it also has to change {guard.place.path}:{row}, where {guard.code} {why}"
     return None
 
 

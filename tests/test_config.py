@@ -48,11 +48,18 @@ def test_every_key_can_be_said(tmp_path):
         target-version = "py310"
         torch-version = "2.6"
         cache-dir = "/tmp/cache"
+        [[tool.ckptlint.knowledge.wrapper]]
+        names = ["mylib.Wrapped"]
+        token = "module"
+        argument = "module"
+        kind = "always"
         [tool.ckptlint.per-file-ignores]
         "tests/**" = ["CKPT1"]
         """,
     )
     assert said.per_file_ignores == {"tests/**": ("CKPT1",)}
+    assert said.knowledge is not None
+    assert said.knowledge.wrapper[0].names == ("mylib.Wrapped",)
     assert said.select == ("CKPT1", "ALL")
     unsaid = {field.name for field in msgspec.structs.fields(Table) if getattr(said, field.name) == field.default}
     assert unsaid == {"root"}
@@ -100,6 +107,7 @@ def test_a_fixed_configuration_holds_everywhere(tmp_path):
         ('target-version = "3.10"\n', 2, "target-version"),
         ('torch-version = "new"\n', 2, 'must look like "2.6"'),
         ('[tool.ckptlint.per-file-ignores]\n"a.py" = "CKPT1"\n', 2, "per-file-ignores"),
+        ('[[tool.ckptlint.knowledge.wrapper]]\nnames = "a.B"\n', 2, "`knowledge.wrapper` in [tool.ckptlint]"),
         ('[tool.ckptlint.per-file-ignors]\n"a.py" = ["CKPT1"]\n', 2, "did you mean `per-file-ignores`?"),
     ],
 )

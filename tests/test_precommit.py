@@ -57,15 +57,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     for name in ("pyproject.toml", ".pre-commit-hooks.yaml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, folder / name)
     shutil.copytree(CHECKOUT / "ckptlint", folder / "ckptlint", ignore=shutil.ignore_patterns("__pycache__"))
-    run = lambda *argv: (
-        subprocess.run(  # noqa: E731
-            ["git", "-c", "user.email=me@example.org", "-c", "user.name=Me", *argv],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-    )
+    identity = ("-c", "user.email=me@example.org", "-c", "user.name=Me")
+
+    def run(*argv: str) -> str:
+        command = ["git", *identity, *argv]
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
     run("init", "-q")
     run("add", ".")
     run("commit", "-q", "-m", "all")

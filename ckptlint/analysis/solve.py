@@ -23,6 +23,7 @@ from ckptlint.analysis.values import Site
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Place, Position, Span
 from ckptlint.knowledge import load_knowledge
+from ckptlint.knowledge.entries import Entries
 from ckptlint.project.modules import ModuleMap
 from ckptlint.source import UnreadableSource
 
@@ -36,6 +37,7 @@ class AnalysisSettings(msgspec.Struct, frozen=True):
 
     target_version: str | None = None
     torch_version: str | None = None
+    knowledge: Entries | None = None
 
 
 class Project:
@@ -82,7 +84,7 @@ class Project:
 
 def solve(store: FactStore, settings: AnalysisSettings) -> Project:
     """Run everything that can matter."""
-    machine = Machine(store, ModuleMap(store.files), load_knowledge())
+    machine = Machine(store, ModuleMap(store.files), load_knowledge(settings.knowledge))
     failures: list[BaseException] = []
 
     def work() -> None:

@@ -50,7 +50,15 @@ class Verb(Protocol):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with an error of one line and without guessing at shortened flags."""
+    """argparse as ruff's users expect it: errors of one line, and optional values only after `=`.
+
+    `--add-noqa src` has src as a path, `--add-noqa=reason` has a reason.
+    """
+
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse a command line in which flags and paths may be mixed."""
+        optional = {name for action in self._actions if action.nargs == "?" for name in action.option_strings}
+        return self.parse_intermixed_args([f"{word}=" if word in optional else word for word in words])
 
     def error(self, message: str) -> NoReturn:
         """End the run with exit code 2."""
@@ -99,7 +107,7 @@ def _run_verb(argv: Sequence[str], analyzer: Analyzer | None) -> int:
     verb.add_arguments(parser)
     parser.set_defaults(analyzer=analyzer)
     try:
-        args = parser.parse_intermixed_args(rest)  # `ckptlint src --fix tests`
+        args = parser.parse_words(rest)
     except SystemExit as exit_:  # --help
         return int(exit_.code or 0)
     return verb.run(args)

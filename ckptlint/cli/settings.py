@@ -107,6 +107,7 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
         settings=Settings(
             target_version=_first(run.args.target_version, _first(run.inline.target_version, table.target_version)),
             torch_version=_first(run.args.torch_version, _first(run.inline.torch_version, table.torch_version)),
+            knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,
             cache=None if run.args.no_cache else os.path.join(project.root, cache),
         ),

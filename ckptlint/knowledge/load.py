@@ -109,7 +109,8 @@ def _short(name: str) -> str:
     return name
 
 
-def load_knowledge() -> Knowledge:
-    """The knowledge that ckptlint ships."""
+def load_knowledge(added: Entries | None = None) -> Knowledge:
+    """The knowledge that ckptlint ships, and what a user adds to it."""
     folder = resources.files("ckptlint.knowledge")
-    return Knowledge([msgspec.convert(tomllib.loads((folder / file).read_text("utf-8")), Entries) for file in FILES])
+    shipped = [msgspec.convert(tomllib.loads((folder / file).read_text("utf-8")), Entries) for file in FILES]
+    return Knowledge(shipped if added is None else [*shipped, added])

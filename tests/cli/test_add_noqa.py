@@ -23,7 +23,7 @@ def test_a_reason_can_be_given(ckptlint, project):
 
 def test_only_selected_rules_and_given_files(ckptlint, project):
     write(project, {"a.py": "bad()\nworse()\n", "b.py": "bad()\n"})
-    ckptlint("a.py", "--add-noqa", "--select", "TOY101")
+    ckptlint("--add-noqa", "a.py", "--select", "TOY101")
     assert (project / "a.py").read_text() == "bad()  # ckptlint: ignore[TOY101]\nworse()\n"
     assert (project / "b.py").read_text() == "bad()\n"
 

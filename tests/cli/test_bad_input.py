@@ -144,7 +144,7 @@ def test_a_name_that_is_no_utf8_can_be_reported(project, capsys):
 
 def process(*argv: str, cwd: Path, **options) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ENTRY), **options.pop("env", {})}
-    return subprocess.run(
+    return subprocess.run(  # noqa: PLW1510 - given by the caller
         [sys.executable, "-m", "ckptlint", *argv], cwd=cwd, env=environment, capture_output=True, text=True, **options
     )
 

@@ -18,7 +18,9 @@ ENTRY = Path(__file__).parents[2]
 def imported_by(code: str, cwd: Path) -> set[str]:
     script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
     environment = {**os.environ, "PYTHONPATH": str(ENTRY)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.split("\n"))
 
