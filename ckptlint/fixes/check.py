@@ -6,16 +6,15 @@ Every comment of the old text is in the new text, as often as before, except a c
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 import tokenize
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 
 from ckptlint.findings import Edit
 from ckptlint.fixes.edit import line_starts, offset
+from ckptlint.fixes.quiet import module_of
 
 _LOOKS_LIKE_COMMENT = re.compile(r"#[^\n]*")
 
@@ -30,8 +29,8 @@ def damage(old: str, new: str, edits: Iterable[Edit]) -> str | None:
         return "cannot be parsed as it is, so no fix can be checked"
     if not reads(new):
         return "would not parse any more"
-    edited = tuple(edits)
-    kept = Counter(text for start, end, text in comments(old) if not _is_about(start, end, old, edited))
+    changed = _changed(old, edits)
+    kept = Counter(text for start, end, text in comments(old) if not _is_about(start, end, changed))
     lost = kept - Counter(text for _, _, text in comments(new))
     if lost:
         return f"would lose the comment {min(lost)!r}"
@@ -39,13 +38,7 @@ def damage(old: str, new: str, edits: Iterable[Edit]) -> str | None:
 
 
 def _python_reads(text: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    return module_of(text) is not None
 
 
 def _libcst_reads(text: str) -> bool:
@@ -73,20 +66,24 @@ def comments(text: str) -> list[tuple[int, int, str]]:
     return found
 
 
-def _is_about(start: int, end: int, text: str, edits: tuple[Edit, ...]) -> bool:
-    """Whether an edit changes the comment from `start` to `end` and nothing around it but white space."""
+def _changed(text: str, edits: Iterable[Edit]) -> list[tuple[int, int, bool]]:
+    """Where edits change `text`, white space at the ends left out, and whether a line is broken there."""
     starts = line_starts(text)
+    found: list[tuple[int, int, bool]] = []
     for edit in edits:
         first, last = offset(edit.place.span.start, starts, text), offset(edit.place.span.end, starts, text)
-        if first is None or last is None:
+        if first is not None and last is not None:
+            old = text[first:last]
+            left = first + len(old) - len(old.lstrip())
+            found.append((left, max(left, last - len(old) + len(old.rstrip())), edit.content.startswith("\n")))
+    return found
+
+
+def _is_about(start: int, end: int, changed: list[tuple[int, int, bool]]) -> bool:
+    """Whether an edit changes the comment from `start` to `end` and nothing around it but white space."""
+    for first, last, breaks_line in changed:
+        if first == last and not start < first < end and (first != end or breaks_line):
             continue
-        if first == last:
-            if start < first < end or (first == end and not edit.content.startswith("\n")):
-                return True
-            continue
-        replaced = text[first:last]
-        left = first + len(replaced) - len(replaced.lstrip())
-        right = last - (len(replaced) - len(replaced.rstrip()))
-        if start <= left < right <= end:
+        if start <= first <= last <= end:
             return True
     return False

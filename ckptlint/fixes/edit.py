@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -120,7 +121,7 @@ def _by_span(edit: Edit) -> tuple[Position, Position]:
 
 def line_starts(text: str) -> tuple[int, ...]:
     """The offset at which each row begins; rows end at "\\n" alone."""
-    return (0, *(match.end() for match in re.finditer("\n", text)))
+    return tuple(accumulate((len(line) + 1 for line in text.split("\n")[:-1]), initial=0))
 
 
 def offset(position: Position, starts: Sequence[int], text: str) -> int | None:

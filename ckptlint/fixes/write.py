@@ -29,11 +29,15 @@ from ckptlint.source import SourceFile, UnreadableSource, encode
 
 
 class WriteReport(msgspec.Struct, frozen=True):
-    """What was written: paths relative to the root, the fixes in them, and the fixes cancelled with their reason."""
+    """What was written: paths relative to the root, the fixes in them, and the fixes cancelled with their reason.
+
+    `failed` has the files that could not be written, with the reason.
+    """
 
     written: tuple[str, ...] = ()
     applied: tuple[Finding, ...] = ()
     cancelled: tuple[tuple[Finding, str], ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 class _UnwritableError(Exception):
@@ -55,11 +59,13 @@ def write(chosen: Plan, root: Path, original: Mapping[str, SourceFile]) -> Write
     Raises KeyboardInterrupt when interrupted (nothing is half-written then), never OSError.
     """
     cancelled: list[tuple[Finding, str]] = []
+    all_failed: dict[str, str] = {}
     rest = chosen
     while rest.files:
         failed = _attempt(rest.files, root, original)
         if not failed:
             break
+        all_failed |= failed
         kept: list[Finding] = []
         for finding in rest.applied:
             reasons = [failed[path] for path in _needs(finding) if path in failed]
@@ -73,6 +79,7 @@ def write(chosen: Plan, root: Path, original: Mapping[str, SourceFile]) -> Write
         written=tuple(sorted(rest.files)),
         applied=rest.applied,
         cancelled=tuple(sorted(cancelled, key=lambda item: (item[0].order, item[1]))),
+        failed=tuple(sorted(all_failed.items())),
     )
 
 

@@ -113,6 +113,11 @@ def test_old_python_is_declined() -> None:
     assert File.read("a.py", "print 'x'\n") is None
 
 
+def test_warnings_of_the_parser_about_the_file_are_not_shown(recwarn: pytest.WarningsRecorder) -> None:
+    assert File.read("a.py", r"x = '\d'") is not None
+    assert list(recwarn) == []
+
+
 FUNCTION = "def {name}(model):\n    return model"
 
 

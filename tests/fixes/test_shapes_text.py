@@ -183,10 +183,11 @@ def test_names_that_are_taken_are_not_touched() -> None:
     assert fresh("list", frozenset()) == "list_2"
 
 
-def test_a_state_dict_over_several_lines_is_put_in_parentheses() -> None:
-    made = read("«net.load_state_dict(a\n    .b)»\n", "net.load_state_dict(a\n    .b)")
+@pytest.mark.parametrize("state", ["a\n    .b", "a\n    - b", "a\n-b"])
+def test_a_state_dict_over_several_lines_is_put_in_parentheses(state: str) -> None:
+    made = read(f"«net.load_state_dict({state})»\n", f"net.load_state_dict({state})")
     assert isinstance(made, str)
-    assert "state_dict = (a\n    .b)\n" in made
+    assert f"state_dict = ({state})\n" in made
 
 
 def test_tabs_and_wide_characters_are_kept() -> None:

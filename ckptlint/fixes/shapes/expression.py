@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import ast
 
+from ckptlint.fixes.quiet import expression_of, module_of
+
 _REPEATABLE = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.Load, ast.Tuple, ast.UnaryOp, ast.USub)
 
 
 def parsed(text: str) -> ast.expr | None:
     """The tree of an expression, which may run over several lines; None when `text` is no expression."""
-    try:
-        return ast.parse(f"({text}\n)", mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return expression_of(f"({text}\n)")
 
 
 def repeatable(text: str) -> bool:
@@ -28,22 +27,16 @@ def repeatable(text: str) -> bool:
 
 def primary(text: str) -> str:
     """`text`, in parentheses where `.name` after it would bind to a part of it only."""
-    try:
-        bare, whole = ast.parse(f"(\n{text}.name\n)", mode="eval"), ast.parse(f"(\n({text}).name\n)", mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return f"({text})"
-    return text if ast.dump(bare) == ast.dump(whole) else f"({text})"
+    bare, whole = expression_of(f"(\n{text}.name\n)"), expression_of(f"(\n({text}).name\n)")
+    same = bare is not None and whole is not None and ast.dump(bare) == ast.dump(whole)
+    return text if same else f"({text})"
 
 
 def standalone(text: str) -> str:
     """`text` so that it can stand alone on the right of an assignment: over several lines only in parentheses."""
-    if "\n" not in text:
-        return text
-    try:
-        ast.parse(f"_ = {text}")
-    except SyntaxError:
-        return f"({text})"
-    return text
+    module = module_of(f"_ = {text}") if "\n" in text else None
+    one_statement = module is not None and len(module.body) == 1
+    return text if "\n" not in text or one_statement else f"({text})"
 
 
 def offset_in(text: str, row: int, byte_column: int) -> int:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from ckptlint.findings import Edit, Place, Span
 from ckptlint.fixes.edit import line_starts, offset, span_of
+from ckptlint.fixes.quiet import module_of
 from ckptlint.fixes.shapes.names import bound, imported
 
 
@@ -22,10 +23,8 @@ class File:
     @classmethod
     def read(cls, path: str, text: str) -> File | None:
         """None when this Python cannot read the text."""
-        try:
-            return cls(path, text, ast.parse(text))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+        tree = module_of(text)
+        return cls(path, text, tree) if tree is not None else None
 
     @cached_property
     def rows(self) -> list[str]:

@@ -26,6 +26,7 @@ from itertools import pairwise
 import msgspec
 
 from ckptlint.findings import Edit, Span
+from ckptlint.fixes.quiet import module_of
 from ckptlint.fixes.shapes.expression import parsed, part, repeatable, standalone
 from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.imports import CONSUME_PREFIX, COPY, reference
@@ -129,10 +130,10 @@ class _Load(msgspec.Struct, frozen=True):
 
 def _call_in(statement: str, at: int) -> _Load | Declined:
     """The parts of the load call that begins `at` in the text of its statement, when they may be moved before it."""
-    try:
-        [tree] = ast.parse(statement).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    parsed_statement = module_of(statement)
+    if parsed_statement is None or len(parsed_statement.body) != 1:
         return Declined("this Python cannot read the statement")
+    tree = parsed_statement.body[0]
     if not isinstance(tree, _SIMPLE):
         return Declined("the load stands in the head of a block")
     path = _path_to(tree, statement, at)
