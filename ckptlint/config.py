@@ -9,7 +9,6 @@ The first file found counts alone: nothing is merged. An error names the file, t
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -145,6 +144,8 @@ def convert(table: object, source: str, text: str, section: str) -> Table:
     known = tuple(field.encode_name for field in msgspec.structs.fields(Table) if field.name != "root" or not section)
     for key in table:
         if key not in known:
+            import difflib  # noqa: PLC0415 - only for an error
+
             near = difflib.get_close_matches(str(key).replace("_", "-"), known, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else f"; the keys are {', '.join(known)}"
             raise Failure(f"{_at(source, text, section, key)}: unknown key `{key}` in {where}{hint}")

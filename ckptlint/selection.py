@@ -11,7 +11,6 @@ without changes what is there. Rules that are opt-in come in by any selector, ne
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -79,6 +78,8 @@ def expand(selector: str, source: str, registry: Registry) -> frozenset[str]:
         return frozenset(registry.codes)
     codes = frozenset(code for code in registry.codes if code.startswith(selector)) if selector else frozenset()
     if not codes:
+        import difflib  # noqa: PLC0415 - only for an error
+
         near = difflib.get_close_matches(selector.upper(), (*registry.codes, _EVERYTHING), n=1, cutoff=0.7)
         hint = f"; did you mean {near[0]}?" if near else " (`ckptlint rule --all` lists the rules)"
         raise Failure(f"{source}: there is no rule {selector!r}{hint}")

@@ -121,3 +121,43 @@ def test_an_excluded_file_is_left_out_although_it_is_named(tmp_path, source, hom
     (repository.folder / "gen/a.py").write_text(BAD)
     repository.git("add", ".")
     assert repository.hook().returncode == 0
+
+
+TRAIN = """
+import torch
+from net import Net
+
+model = torch.nn.DataParallel(Net())
+torch.save(model.state_dict(), "net.pth")
+"""
+TEST = """
+import torch
+from net import Net
+
+model = Net()
+model.load_state_dict(torch.load("net.pth", map_location="cpu"))
+"""
+NET = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, 3, 3)
+"""
+
+
+def test_the_whole_project_is_known_although_three_files_are_staged(tmp_path, source, home):
+    repository = scratch(tmp_path, source, home, "[--fix, --unsafe-fixes]")
+    files = {"train.py": TRAIN, "net.py": NET, "test.py": TEST, "other.py": GOOD, "third.py": GOOD}
+    for name, text in files.items():
+        (repository.folder / name).write_text(text)
+    repository.git("add", "train.py", "net.py")
+    repository.git("commit", "-q", "-m", "before", "--no-verify")
+    repository.git("add", "test.py", "other.py", "third.py")
+    done = repository.hook()
+    assert done.returncode == 1
+    assert "CKPT301" in done.stdout, done.stdout  # it reads what train.py, which is not staged, writes
+    assert 'Unexpected key(s) in state_dict: "module.conv1.weight"' in done.stdout
+    assert (repository.folder / "train.py").read_text() == TRAIN

@@ -10,11 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ckptlint.cli.mend import filter_input, show_patch, write_fixes
 from ckptlint.cli.options import add_options, refuse_what_is_not_built
 from ckptlint.cli.settings import Run, make_jobs, make_run, show_settings
 from ckptlint.cli.show import show, summary
-from ckptlint.cli.silence import add_comments
 from ckptlint.cli.talk import Talk
 from ckptlint.discovery import real_path
 from ckptlint.engine import Analyzer, Job, builtin_analyzer, check
@@ -54,10 +52,14 @@ def _check(settings: Run, jobs: Sequence[Job], analyzer: Analyzer, talk: Talk) -
     if args.add_noqa is not None:
         if any(job.overlay for job in jobs):
             raise Failure("--add-noqa needs a file to write to, not standard input")
+        from ckptlint.cli.silence import add_comments  # noqa: PLC0415 - rare
+
         return add_comments(settings, jobs, analyzer, talk)
-    if args.diff:
-        return show_patch(settings, jobs, analyzer, talk)
-    if settings.fixes:
+    if args.diff or settings.fixes:
+        from ckptlint.cli.mend import filter_input, show_patch, write_fixes  # noqa: PLC0415 - a plain run needs none
+
+        if args.diff:
+            return show_patch(settings, jobs, analyzer, talk)
         if jobs and jobs[0].overlay:
             return filter_input(settings, jobs[0], analyzer, talk)
         return write_fixes(settings, jobs, analyzer, talk)

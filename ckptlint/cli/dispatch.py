@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
@@ -66,7 +67,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(argv: Sequence[str], analyzer: Analyzer | None = None) -> int:
-    """Run one command line; the exit code. Nothing but a bug comes out as an exception.
+    """Run one command line; the exit code. A bug gives 2 as well, never 1, which means findings.
 
     `analyzer`: the rules and the analysis to use instead of ckptlint's own.
     """
@@ -85,6 +86,10 @@ def run(argv: Sequence[str], analyzer: Analyzer | None = None) -> int:
     except BrokenPipeError:  # `ckptlint src | head`: point stdout elsewhere, or Python complains at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except Exception:
+        traceback.print_exc()  # a bug of ours: all that is known goes into the report
+        print("ckptlint: error: this is a bug in ckptlint; please report it with the text above", file=sys.stderr)
+        return 2
     return code
 
 

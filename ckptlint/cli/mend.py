@@ -52,7 +52,7 @@ def show_patch(run: Run, jobs: Sequence[Job], analyzer: Analyzer, talk: Talk) ->
     patch = "".join(_patch(job, result) for job, result in mended)
     sys.stdout.write(patch)
     applied = sum(len(result.applied) for _, result in mended)
-    talk.summary(f"Would fix {count(applied, 'error')}." if applied else "No fixes to apply.")
+    talk.summary(f"Would fix {count(applied, 'problem')}." if applied else "No fixes to apply.")
     return 1 if (patch or items) and not run.args.exit_zero else 0
 
 
@@ -68,9 +68,9 @@ def _report_rest(run: Run, mended: Mended, talk: Talk, stream: TextIO) -> int:
     if run.show_fixes and applied:
         talk.summary(_applied(mended, run.directory))
     if run.fix_only:
-        talk.summary(f"Fixed {count(applied, 'error')}.")
+        talk.summary(f"Fixed {count(applied, 'problem')}.")
     elif applied:
-        found = count(applied + len(items), "error")
+        found = count(applied + len(items), "problem")
         talk.summary(f"Found {found} ({applied} fixed, {len(items)} remaining).")
     else:
         talk.summary(summary(items, unsafe=run.unsafe))
@@ -91,7 +91,7 @@ def _texts(outcomes: dict[str, Outcome]) -> Callable[[str, str], str | None]:
 def _applied(mended: Mended, directory: str) -> str:
     """The list of `--show-fixes`."""
     total = sum(len(result.applied) for _, result in mended)
-    lines = [f"Fixed {count(total, 'error')}:"]
+    lines = [f"Fixed {count(total, 'problem')}:"]
     for job, result in mended:
         counts = Counter((finding.place.path, finding.code, finding.name) for finding in result.applied)
         shown = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -143,6 +142,8 @@ def show_settings(run: Run, jobs: Sequence[Job]) -> str:
         "extend_exclude": list(config.table.extend_exclude),
         "rules.unfixable": sorted(policy.enabled - policy.fixable),
     }
+    import json  # noqa: PLC0415 - rare
+
     lines = [f'Resolved settings for: "{os.path.join(job.root, path)}"', ""]
     lines += [f"{key} = {json.dumps(value)}" for key, value in facts.items()]
     return "\n".join([*lines, "rules.enabled = [", *enabled, "]"]) + "\n"

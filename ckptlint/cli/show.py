@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TextIO
@@ -44,6 +43,8 @@ def statistics(items: Sequence[Item], output_format: str) -> str:
     counts = Counter((item.finding.code, item.finding.name) for item in items)
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     if output_format == "json":
+        import json  # noqa: PLC0415 - rare
+
         return json.dumps([{"code": code, "name": name, "count": n} for (code, name), n in ordered], indent=2) + "\n"
     width = max((len(str(number)) for number in counts.values()), default=0)
     return "".join(f"{number:>{width}}\t{code}\t{name}\n" for (code, name), number in ordered)
@@ -53,7 +54,7 @@ def summary(items: Sequence[Item], *, unsafe: bool) -> str:
     """What was found, and what could be fixed."""
     if not items:
         return "All checks passed!"
-    lines = [f"Found {count(len(items), 'error')}."]
+    lines = [f"Found {count(len(items), 'problem')}."]
     free = [item.finding.fix for item in items if item.refusal is None]
     kinds = [fix.applicability.value for fix in free if fix is not None]
     applied = kinds.count("safe") + (kinds.count("unsafe") if unsafe else 0)

@@ -169,3 +169,17 @@ def test_a_terminal_that_knows_only_ascii(project):
 def test_a_verb_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run(["server"], ANALYZER) == 2
+
+
+def test_a_bug_is_2_and_not_taken_for_findings(project, capsys):
+    class Buggy(Bad):
+        __doc__ = Bad.__doc__
+
+        def check(self, project_):
+            raise ZeroDivisionError("oops")
+
+    write(project, {"a.py": "bad()\n"})
+    assert run(["."], Analyzer(Registry([Buggy]), solve)) == 2
+    err = capsys.readouterr().err
+    assert "oops" in err
+    assert err.splitlines()[-1].startswith("ckptlint: error: this is a bug")

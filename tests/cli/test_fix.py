@@ -76,12 +76,12 @@ def test_show_fixes_lists_them_by_file(ckptlint, project):
     write(project, {"a.py": "bad()\nbad()\n", "sub/b.py": "bad()\n"})
     result = ckptlint("--fix", "--show-fixes")
     assert result.err.splitlines() == [
-        "Fixed 3 errors:",
+        "Fixed 3 problems:",
         "- a.py:",
         "    2 x TOY101 (bad-word)",
         "- sub/b.py:",
         "    1 x TOY101 (bad-word)",
-        "Found 3 errors (3 fixed, 0 remaining).",
+        "Found 3 problems (3 fixed, 0 remaining).",
     ]
 
 
