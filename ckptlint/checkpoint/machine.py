@@ -30,7 +30,7 @@ _INT32 = Struct("<i").unpack_from
 _UINT32 = Struct("<I").unpack_from
 _FLOAT = Struct(">d").unpack_from
 
-# The budget of inline bytes is looked at once in so many instructions.
+# The budgets that grow slowly are looked at once in so many instructions.
 _INSTRUCTIONS_PER_LOOK = 1000
 # A text line of the old protocols: a global's name, a decimal number.
 _LINE_BYTES = 65536
@@ -99,6 +99,8 @@ class _Machine(RareOpcodes):
                         f"its pickle holds more than {self.budget.inline_bytes:,} bytes beside the tensors, "
                         "far beyond any state dict: it is not listed"
                     )
+                if len(memo) > self.budget.memo or len(marks) > self.budget.marks:
+                    raise Stumble("nests or remembers more than any state dict does")
                 for _ in range(_INSTRUCTIONS_PER_LOOK):
                     op = data[pos]
                     pos += 1
@@ -181,6 +183,8 @@ class _Machine(RareOpcodes):
                     elif op == 0x63:  # GLOBAL
                         pos = self.import_global(stack, pos)
                     elif op == 0x2E:  # STOP
+                        if not stack:
+                            raise Stumble("stops without a value")
                         return stack.pop(), pos
                     elif op in WITH_MARK:
                         items = stack

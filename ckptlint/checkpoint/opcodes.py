@@ -31,12 +31,21 @@ _TEXT = frozenset(b"\x50\x67\x70\x49\x4c\x46\x53\x56")
 
 
 class Budget(NamedTuple):
-    """What one pickle may cost. The defaults hold 170,000 tensors and keep the machine below 500 MB and 5 s."""
+    """What one pickle may cost. The defaults hold 170,000 tensors and keep the machine below 500 MB and 5 s.
+
+    Bytes are those outside of long strings. `expanded` counts what one instruction can make much of: sets, byte arrays,
+    the pairs that Python 2's way to pickle an OrderedDict takes from lists. A torch.save pickle has four bytes an
+    instruction, a memo entry for every third, and less than a hundred globals.
+    """
 
     instructions: int = 6_000_000
     inline_bytes: int = 48_000_000
     integer_bytes: int = 1024
     key_parts: int = 64
+    memo: int = 2_500_000
+    marks: int = 100_000
+    globals: int = 20_000
+    expanded: int = 500_000
 
 
 class CutOff(BadCheckpoint):
@@ -79,15 +88,18 @@ class RareOpcodes:
         raw = bytes(self.data[start:stop])
         return str(raw, "utf-8", "surrogatepass") if kind == "str" else raw
 
+    def _expand(self, count: int) -> None:
+        self.expanded += count
+        if self.expanded > self.budget.expanded:
+            raise Stumble("makes dictionaries or sets over and over")
+
     def ordered_dict(self, args: object) -> OrderedDictValue:
         """`OrderedDict()`, or Python 2's `OrderedDict([[key, value], ...])`."""
         made = OrderedDictValue()
         if args == ():
             return made
         if type(args) is tuple and len(args) == 1 and type(args[0]) in (list, tuple):
-            self.expanded += len(args[0])
-            if self.expanded > self.budget.instructions:
-                raise Stumble("makes dictionaries of one list over and over")
+            self._expand(len(args[0]))
             flat: list[object] = []
             for pair in args[0]:
                 if type(pair) not in (list, tuple) or len(pair) != 2:
@@ -146,6 +158,8 @@ class RareOpcodes:
         """The one `Global` for a name, so that identity is equality."""
         found = self.globals.get((module, name))
         if found is None:
+            if len(self.globals) >= self.budget.globals:
+                raise Stumble(f"names more than {self.budget.globals:,} globals")
             ordered = (module, name) == ("collections", "OrderedDict")
             found = self.globals[(module, name)] = self.ordered if ordered else Global(module, name)
         return found
@@ -227,6 +241,7 @@ class RareOpcodes:
                 raise Stumble(f"sets attributes of a {type(target).__name__}")
             target.state = state
         elif op == 0x8F:  # EMPTY_SET
+            self._expand(1)
             stack.append(Call(self._name("builtins", "set"), ([],), "reduce"))
         elif op == 0x93:  # STACK_GLOBAL
             name = stack.pop()
@@ -265,6 +280,7 @@ class RareOpcodes:
         if op in (0x55, 0x54) and type(value) is bytes:  # Python 2's str: text where it can be
             value = _text_or_bytes(value)
         if op == 0x96:  # BYTEARRAY8
+            self._expand(1)
             value = Call(self._name("builtins", "bytearray"), (value,), "reduce")
         stack.append(value)
         return start + count

@@ -37,6 +37,15 @@ def read_source(source: Source) -> Checkpoint:
 
     Raises BadCheckpoint.
     """
+    try:
+        return _read(source)
+    except BadCheckpoint as error:
+        if source.name in str(error):
+            raise
+        raise BadCheckpoint(f"{source.name}: {error}") from None
+
+
+def _read(source: Source) -> Checkpoint:
     from ckptlint.checkpoint.sniff import sniff  # noqa: PLC0415
 
     # Each reader is imported when a file needs it: the start of `ckptlint inspect` may take a tenth of a second.

@@ -18,8 +18,8 @@ from ckptlint.checkpoint.source import Source
 from ckptlint.checkpoint.summary import plain_name
 
 _MAX_HEADER = 100_000_000
-# JSON text becomes some fifteen times as much memory: what the reader takes is bounded well below the format's limit.
-_MAX_READ = 32_000_000
+# JSON text can become twenty-five times as much memory: what is read is bounded well below the format's limit.
+_MAX_READ = 16_000_000
 _MAX_NESTING = 8
 _MAX_DIMENSIONS = 256
 

@@ -15,8 +15,9 @@ from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Entry, Problem,
 from ckptlint.checkpoint.source import Source, is_remote
 from ckptlint.checkpoint.summary import plain_name
 
-_MAX_INDEX = 64_000_000
+_MAX_INDEX = 16_000_000
 _MAX_SHARDS = 10_000
+_MAX_TENSORS = 500_000
 
 
 def read_index(source: Source) -> Checkpoint:
@@ -79,6 +80,8 @@ def _join(source: Source, folder: str, expected: dict[str, list[str]], total: ob
         shard = open_checkpoint(f"{folder}/{file}" if folder else file)
         if shard.format not in ("safetensors", "zip", "legacy"):
             raise BadCheckpoint(f"{source.name} names {file} as a shard, which is of the format {shard.format}")
+        if len(tensors) + len(shard.tensors) > _MAX_TENSORS:
+            raise BadCheckpoint(f"{source.name} has more than {_MAX_TENSORS:,} tensors: it is not listed")
         size += shard.size
         files.append(shard.path)
         writer = shard.writer

@@ -24,6 +24,8 @@ from ckptlint.checkpoint.rebuild import FindStorage, NotATensor, Place, is_tenso
 from ckptlint.checkpoint.summary import plain_name, summary_of
 
 _MAX_VISITS = 3_000_000
+_CONTAINER_VISITS = 5  # what a container or a tensor costs beside its members
+_MAX_VALUES = 100_000
 _MAX_DEPTH = 100
 _MAX_ENTRY_DEPTH = 4
 _MAX_PROBLEMS = 50
@@ -204,6 +206,7 @@ class _Walker:
 
     def _tensor(self, call: object, place: Place) -> None:
         assert isinstance(call, Call)
+        self._count(_CONTAINER_VISITS)
         try:
             self.tensors.append(rebuild(call, self.find, place))
         except NotATensor as error:
@@ -236,11 +239,11 @@ class _Walker:
             active.add(id(current))
             waiting.append(id(current))
             below = children(current)
-            self._count(len(below))
+            self._count(_CONTAINER_VISITS + len(below))
             deeper: list[tuple[object, tuple[object, ...], str] | int] = []
             for step, child in below:
                 if child is None or type(child) in _SCALARS:
-                    if top and kind == "state dict":
+                    if top and kind == "state dict" and len(self.values) < _MAX_VALUES:
                         self.values.append(Value((*here, step), entry, plain_name(step), summary_of(child)))
                     continue
                 key = step if type(step) is str else plain_name(step)
@@ -249,7 +252,7 @@ class _Walker:
                 if is_tensor_call(child):
                     self._tensor(child, Place((*here, step), entry, key))
                     continue
-                if top and kind == "state dict":
+                if top and kind == "state dict" and len(self.values) < _MAX_VALUES:
                     self.values.append(Value((*here, step), entry, key, summary_of(child)))
                 if kind_of(child) == "module":
                     self._module(child, (*here, step), entry, key)

@@ -26,7 +26,8 @@ _LOCAL = Struct("<4s5H3L2H")
 _UINT64 = Struct("<Q")
 
 _TAIL = 65536 + _END.size + _LOCATOR.size
-_MAX_DIRECTORY = 256_000_000
+_MAX_DIRECTORY = 64_000_000
+_MAX_RECORDS = 500_000
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 
 
@@ -100,13 +101,13 @@ def _find_directory(source: Source, tail: bytes, tail_start: int) -> tuple[int, 
         raise _lies(source, "reaches beyond the end of the file")
     if start + length < end:
         junk = end - start - length
-        if source.read(start + junk, 4) == b"PK\1\2":
+        if source.read(0, 4) != b"PK\3\4" and source.read(start + junk, 4) == b"PK\1\2":
             raise BadCheckpoint(
                 f"{source.name} has {junk:,} bytes before the start of its zip: cut them off "
                 f"(tail -c +{junk + 1} FILE > NEW), torch.load cannot read it as it is"
             )
         raise _lies(source, "does not end where its end record says")
-    if count * _HEADER.size > length or length > _MAX_DIRECTORY:
+    if count * _HEADER.size > length or length > _MAX_DIRECTORY or count > _MAX_RECORDS:
         raise _lies(source, f"claims {count:,} records in {length:,} bytes")
     return start, length, count
 

@@ -1,0 +1,1 @@
+"""Checkpoint files, read and rewritten without torch."""
