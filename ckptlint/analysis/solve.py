@@ -96,7 +96,7 @@ def solve(store: FactStore, settings: AnalysisSettings) -> Project:
     limit, stack = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)
     sys.setrecursionlimit(_RECURSION)
     try:
-        thread = threading.Thread(target=work, name="analysis")
+        thread = threading.Thread(target=work, name="analysis", daemon=True)  # Ctrl-C does not wait for it
         thread.start()
         thread.join()
     finally:
