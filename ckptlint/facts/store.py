@@ -4,19 +4,26 @@ Nothing is read when the store is made; a file is read when its text, its units 
 function is parsed when that function is wanted. What cannot be read raises UnreadableSource, every time it is asked
 for, and is noted once in `unreadable`. A unit of which only some statements cannot be read is given without them, and
 they are noted too.
+
+Given a cache, a file that was read in an earlier run is neither cut nor parsed again, nor even read, until a place in
+it is asked for; `save` keeps what this run has added.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ckptlint.cache import Cache, FileIndex, digest_of
 from ckptlint.facts import ir
+from ckptlint.facts.saved import SavedError, SavedFile, SavedUnit, load, save
 from ckptlint.facts.units import Cut, UnitHeader, UnitText, cut_with_skeleton, text_of_function
 from ckptlint.findings import Span
+from ckptlint.prefilter import marked
 from ckptlint.source import SourceFile, UnreadableSource, decode
 
 if TYPE_CHECKING:
@@ -39,10 +46,18 @@ class Unreadable(msgspec.Struct, frozen=True):
 class FactStore:
     """The pictures of the files of one project."""
 
-    def __init__(self, root: Path, files: Sequence[str]) -> None:
+    def __init__(
+        self, root: Path, files: Sequence[str], cache: Cache | None = None, index: FileIndex | None = None
+    ) -> None:
         self.root = root
         self.files = frozenset(files)
         self.unreadable: list[Unreadable] = []
+        self._cache = cache
+        self._index = index
+        self._looks: dict[str, tuple[str, bool]] = {}
+        self._headers: dict[str, tuple[UnitHeader, ...]] = {}
+        self._saved: dict[str, dict[int, SavedUnit]] = {}
+        self._changed: set[str] = set()
         self._noted: set[tuple[str, int, int]] = set()
         self._data: dict[str, bytes | UnreadableSource] = {}
         self._sources: dict[str, SourceFile | UnreadableSource] = {}
@@ -71,7 +86,69 @@ class FactStore:
 
     def headers(self, relative: str) -> tuple[UnitHeader, ...]:
         """The units of a file; raises UnreadableSource."""
-        return self._cut(relative).headers
+        known = self._headers.get(relative)
+        if known is None:
+            saved = None if self._cache is None else load(self._cache, self.digest(relative))
+            known = self._headers[relative] = self._cut(relative).headers if saved is None else saved.headers
+            if saved is not None:
+                self._saved[relative] = {unit.unit: unit for unit in saved.units if unit.unit < len(known)}
+        return known
+
+    def digest(self, relative: str) -> str:
+        """A name for the bytes of a file, without reading it when it has not changed; raises UnreadableSource."""
+        return self._look(relative)[0]
+
+    def marked(self, relative: str) -> bool:
+        """Whether a file can matter by itself (see `prefilter`); False for one that cannot be read."""
+        try:
+            return self._look(relative)[1]
+        except UnreadableSource:
+            return False
+
+    def is_known(self, relative: str, unit: int) -> bool:
+        """Whether a unit needs no more work: it is lowered, kept in the cache, or known to be unreadable."""
+        try:
+            self.headers(relative)
+        except UnreadableSource:
+            return True
+        return (relative, unit) in self._units or unit in self._saved.get(relative, ())
+
+    def try_unit(self, relative: str, unit: int) -> None:
+        """Lower a unit if it can be read."""
+        with contextlib.suppress(UnreadableSource):
+            self._unit(relative, unit)
+
+    def saved_unit(self, relative: str, unit: int) -> SavedUnit:
+        """A unit that was asked for, as plain data."""
+        lowered = self._units[relative, unit]
+        errors = [found.error for found in self.unreadable if (found.relative, found.unit) == (relative, unit)]
+        return SavedUnit(
+            unit,
+            None if isinstance(lowered, UnreadableSource) else lowered,
+            tuple(SavedError.of(error) for error in errors),
+        )
+
+    def adopt(self, relative: str, saved: SavedUnit) -> None:
+        """Take over a unit that another process has lowered."""
+        self._saved.setdefault(relative, {})[saved.unit] = saved
+        self._changed.add(relative)
+
+    def save(self) -> None:
+        """Write what is new to the cache."""
+        if self._cache is None:
+            return
+        units: dict[str, dict[int, SavedUnit]] = {
+            relative: dict(self._saved.get(relative, {})) for relative in self._changed if relative in self._headers
+        }
+        for relative, unit in self._units:
+            if relative in units and unit not in units[relative]:
+                units[relative][unit] = self.saved_unit(relative, unit)
+        for relative, saved in sorted(units.items()):
+            in_order = tuple(saved[unit] for unit in sorted(saved))
+            save(self._cache, self.digest(relative), SavedFile(self._headers[relative], in_order))
+        if self._index is not None:
+            self._index.save(self.files)
+        self._changed.clear()
 
     def skeleton(self, relative: str) -> ir.Module:
         """Unit 0; raises UnreadableSource."""
@@ -105,6 +182,24 @@ class FactStore:
 
         parsed, text, lowered = self._lowered(relative, unit)
         return statement_span(parsed, text, lowered, node, self.headers(relative))
+
+    def _look(self, relative: str) -> tuple[str, bool]:
+        known = self._looks.get(relative)
+        if known is None:
+            status = None
+            if self._index is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    status = (self.root / relative).stat()
+            record = None if self._index is None or status is None else self._index.look_up(relative, status)
+            if record is None:
+                data = self.data(relative)
+                known = (digest_of(data), marked(data, () if self._index is None else self._index.markers))
+                if self._index is not None and status is not None:
+                    self._index.note(relative, status, *known)
+            else:
+                known = (record.digest, record.marked)
+            self._looks[relative] = known
+        return known
 
     def _read(self, relative: str) -> bytes | UnreadableSource:
         path = self.root / relative
@@ -143,6 +238,9 @@ class FactStore:
         key = (relative, unit)
         known = self._units.get(key)
         if known is None:
+            known = self._from_saved(relative, unit)
+        if known is None:
+            self._changed.add(relative)
             try:
                 known = self._lowered(relative, unit)[2].unit
             except UnreadableSource as error:
@@ -151,6 +249,22 @@ class FactStore:
         if isinstance(known, UnreadableSource):
             raise known.with_traceback(None)
         return known
+
+    def _from_saved(self, relative: str, unit: int) -> ir.Unit | UnreadableSource | None:
+        with contextlib.suppress(UnreadableSource):
+            self.headers(relative)
+        saved = self._saved.get(relative, {}).get(unit)
+        if saved is None:
+            return None
+        errors = [self._note(relative, unit, error.restored()) for error in saved.errors]
+        if saved.lowered is not None:
+            found: ir.Unit | UnreadableSource = saved.lowered
+        elif errors:
+            found = errors[-1]
+        else:
+            return None
+        self._units[relative, unit] = found
+        return found
 
     def _lowered(self, relative: str, unit: int) -> tuple[Parsed, UnitText, Lowered]:
         """The tree behind a unit; the last one is kept, for spans are often asked for several at a time."""

@@ -1,7 +1,6 @@
 """What each piece of syntax becomes, written as a compact text: ids left out, structure shown."""
 # ruff: noqa: E501 - one piece of syntax a line
 
-
 from __future__ import annotations
 
 import textwrap
