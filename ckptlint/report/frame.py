@@ -1,5 +1,6 @@
 """A code frame: some rows of a file with a span marked.
 
+     --> train.py:9:12
       |
     8 | net = DataParallel(Net())
     9 | torch.save(net.state_dict(), path)
@@ -19,16 +20,15 @@ from ckptlint.findings import Span
 from ckptlint.report.paint import Paint
 
 _TAB = 4
-_CONTEXT = 2
 _MOST_MARKED_ROWS = 6
 _LONGEST_LINE = 240
 
 
-def frame(text: str, span: Span, paint: Paint, context: int = _CONTEXT) -> list[str]:
-    """The lines of a frame for the span of a text, which has "\\n" line ends."""
+def frame(title: str, text: str, span: Span, paint: Paint, context: int = 2) -> list[str]:
+    """The lines of a frame, `title` first, for the span of a text, which has "\\n" line ends."""
     lines = text.split("\n")
     if span.start.row > len(lines):  # the file changed while it was looked at
-        return []
+        return [f" {paint.blue('-->')} {title}"]
     last_row = span.end.row - 1 if span.end.column == 1 and span.end.row > span.start.row else span.end.row
     last_row = min(max(last_row, span.start.row), len(lines))
     first = max(1, span.start.row - context)
@@ -39,7 +39,7 @@ def frame(text: str, span: Span, paint: Paint, context: int = _CONTEXT) -> list[
         last -= 1
     width = len(str(last))
     gutter = " " * width + " |"
-    result = [paint.blue(gutter)]
+    result = [f"{' ' * width}{paint.blue('-->')} {title}", paint.blue(gutter)]
     for row in _rows(first, last, span.start.row, last_row):
         if row is None:
             result.append(paint.blue("." * width))

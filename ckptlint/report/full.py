@@ -19,6 +19,7 @@ from ckptlint.report.frame import frame
 from ckptlint.report.model import Item, Report
 from ckptlint.report.paint import Paint
 
+_CONTEXT = 2
 _RELATED_CONTEXT = 1
 
 
@@ -32,21 +33,19 @@ def _finding(item: Item, report: Report, paint: Paint) -> list[str]:
     finding = item.finding
     mark = " [" + paint.cyan("*") + "]" if report.can_apply(finding) else ""
     lines = [f"{paint.severity(finding.severity, finding.code)}{mark} {paint.bold(finding.message)}"]
-    lines += _place(finding.place, item.root, report, paint, {})
+    lines += _place(finding.place, item.root, report, paint, _CONTEXT)
     for related in finding.related:
         lines.append(f"{paint.bold('note')}: {related.message}")
-        lines += _place(related.place, item.root, report, paint, {"context": _RELATED_CONTEXT})
+        lines += _place(related.place, item.root, report, paint, _RELATED_CONTEXT)
     lines += [f"{paint.bold('help')}: {text}" for text in _help(item, report)]
     return lines
 
 
-def _place(place: Place, root: str, report: Report, paint: Paint, options: dict[str, int]) -> list[str]:
+def _place(place: Place, root: str, report: Report, paint: Paint, context: int) -> list[str]:
     start = place.span.start
     text = report.text(root, place.path)
-    framed = [] if text is None else frame(text, place.span, paint, **options)
-    indent = " " * len(str(place.span.end.row))
-    where = f"{indent}{paint.blue('-->')} {report.shown(root, place.path)}:{start.row}:{start.column}"
-    return [where, *framed]
+    title = f"{report.shown(root, place.path)}:{start.row}:{start.column}"
+    return frame(title, text or "", place.span, paint, context)
 
 
 def _help(item: Item, report: Report) -> list[str]:

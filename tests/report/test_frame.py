@@ -15,7 +15,9 @@ from ckptlint.suppress.comments import Lines
 
 def framed(text: str, marked: str, context: int = 2) -> list[str]:
     start = text.index(marked)
-    return frame(text, Lines(text).span(start, start + len(marked)), Paint(False), context)
+    title, *lines = frame("a.py", text, Lines(text).span(start, start + len(marked)), Paint(False), context)
+    assert title == " " * (lines[0].index("|") - 1) + "--> a.py"
+    return lines
 
 
 def test_rows_of_context_with_their_numbers():
@@ -68,9 +70,9 @@ def test_of_a_long_span_the_middle_is_left_out():
 
 
 def test_an_empty_span_has_one_caret_and_a_place_past_the_end_no_crash():
-    assert frame("abc\n", Lines("abc\n").span(1, 1), Paint(False))[2] == "  |  ^"
-    assert frame("", Lines("").span(0, 0), Paint(False))
-    assert frame("a", Lines("a\n\n\n\n").span(4, 5), Paint(False)) == []
+    assert frame("a.py", "abc\n", Lines("abc\n").span(1, 1), Paint(False))[3] == "  |  ^"
+    assert frame("a.py", "", Lines("").span(0, 0), Paint(False))
+    assert frame("a.py", "a", Lines("a\n\n\n\n").span(4, 5), Paint(False)) == [" --> a.py"]
 
 
 def test_control_characters_do_not_reach_the_terminal():
@@ -87,8 +89,8 @@ def cells(text: str) -> int:
 
 @given(st.text(st.sampled_from("ab \t模é\u0301🙂(\x0b"), max_size=12), st.text("xy", min_size=1, max_size=4))
 def test_the_caret_is_under_the_mark_for_any_text(before, marked):
-    lines = frame(before + marked, Lines(before + marked).span(len(before), len(before + marked)), Paint(False))
-    source, carets = lines[1], lines[2]
+    lines = frame("a.py", before + marked, Lines(before + marked).span(len(before), len(before + marked)), Paint(False))
+    source, carets = lines[2], lines[3]
     assert carets.count("^") == len(marked)
     assert cells(source[: source.rindex(marked)]) == carets.index("^")
 
@@ -96,5 +98,5 @@ def test_the_caret_is_under_the_mark_for_any_text(before, marked):
 @pytest.mark.parametrize("on", [True, False])
 def test_colours_are_all_or_nothing(on):
     text = "x = BAD\n"
-    lines = frame(text, Lines(text).span(4, 7), Paint(on))
+    lines = frame("a.py", text, Lines(text).span(4, 7), Paint(on))
     assert ("\033[" in "".join(lines)) is on
