@@ -10,12 +10,15 @@ never pays for it.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ckptlint import __version__
+from ckptlint.cache import Cache, FileIndex, stamp_of
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Finding, Severity
 from ckptlint.rules.base import Registry
@@ -80,6 +83,8 @@ class Outcome(msgspec.Struct, frozen=True):
     store: FactStore
     findings: tuple[Finding, ...]
     guarded: tuple[Finding, ...]
+    remarks: tuple[str, ...] = ()
+    """For standard error: what went wrong without harm to the findings."""
 
     def text(self, path: str) -> str | None:
         """The text of a file; None when it can't be read."""
@@ -95,10 +100,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Overlaid(FactStore):
-    """A store in which some files have other bytes than on the disk."""
+    """A store in which some files have other bytes than on the disk; so what `stat` says of them means nothing."""
 
-    def __init__(self, root: Path, files: Sequence[str], overlay: Mapping[str, bytes]) -> None:
-        super().__init__(root, files)
+    def __init__(self, root: Path, files: Sequence[str], cache: Cache | None, overlay: Mapping[str, bytes]) -> None:
+        super().__init__(root, files, cache)
         self._overlay = overlay
 
     def data(self, relative: str) -> bytes:
@@ -123,7 +128,8 @@ def builtin_analyzer() -> Analyzer:
 
 def check(job: Job, analyzer: Analyzer, *, with_refused: bool = False) -> Outcome:
     """Look at the project once. `with_refused`: also find what is turned off by word, to guard it from fixes."""
-    store = _Overlaid(Path(job.root), job.index, job.overlay)
+    cache = None if job.settings.cache is None else Cache(Path(job.settings.cache), _stamp())
+    store = _open_store(job, cache)
     policies = {path: job.policy(path) for path in job.report}
     found = _run_rules(store, job, policies.values(), analyzer, with_refused=with_refused)
     by_file: dict[str, list[Finding]] = {}
@@ -146,9 +152,28 @@ def check(job: Job, analyzer: Analyzer, *, with_refused: bool = False) -> Outcom
         reported += verdict.kept
         reported += verdict.unused if UNUSED in policy.enabled else ()
         guarded += verdict.silenced
+    store.save()
     lowest = _RANK[job.min_severity]
     kept = [finding for finding in reported if _RANK[finding.severity] >= lowest]
-    return Outcome(store, tuple(sorted(kept, key=_order)), tuple(sorted(guarded, key=_order)))
+    remarks = (cache.problem,) if cache is not None and cache.problem is not None else ()
+    return Outcome(store, tuple(sorted(kept, key=_order)), tuple(sorted(guarded, key=_order)), remarks)
+
+
+def _open_store(job: Job, cache: Cache | None) -> FactStore:
+    root = Path(job.root)
+    if job.overlay:
+        return _Overlaid(root, job.index, cache, job.overlay)
+    return FactStore(root, job.index, cache, None if cache is None else FileIndex(cache, root))
+
+
+def _stamp() -> str:
+    """A name for all that decides what the facts of a file are: our version and code, and libcst's version."""
+    home = Path(__file__).parent
+    code = [*(home / "facts").rglob("*.py"), home / "source.py", home / "prefilter.py"]
+    libcst = importlib.util.find_spec("libcst")  # finds it, does not import it
+    if libcst is not None and libcst.origin is not None:
+        code += Path(libcst.origin).parent.glob("_version.py")
+    return stamp_of(__version__, code)
 
 
 def _run_rules(

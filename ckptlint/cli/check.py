@@ -64,6 +64,8 @@ def _check(settings: Run, jobs: Sequence[Job], analyzer: Analyzer, talk: Talk) -
             return filter_input(settings, jobs[0], analyzer, talk)
         return write_fixes(settings, jobs, analyzer, talk)
     outcomes = {job.root: check(job, analyzer) for job in jobs}
+    for outcome in outcomes.values():
+        talk.remarks(outcome.remarks)
     items = [Item(root, finding) for root, outcome in outcomes.items() for finding in outcome.findings]
     show(settings, items, lambda root, path: outcomes[root].text(path), sys.stdout)
     talk.summary(summary(items, unsafe=settings.unsafe))

@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 
-from ckptlint.cli.settings import CACHE_FOLDER
+from ckptlint.cache import FOLDER
+from ckptlint.cli.settings import cache_folder
 from ckptlint.config import Configs
 from ckptlint.discovery import find_root, real_path
 from ckptlint.failure import Failure
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     folders = (
         [os.path.abspath(args.cache_dir)]
         if args.cache_dir
-        else [os.path.join(root, Configs().of(root).table.cache_dir or CACHE_FOLDER) for root in roots]
+        else [cache_folder(root, Configs().of(root)) for root in roots]
     )
     for folder in folders:
         if not os.path.isdir(folder):
@@ -42,4 +43,4 @@ def run(args: argparse.Namespace) -> int:
 
 def is_cache(folder: str) -> bool:
     """Whether a folder is one that ckptlint made: nothing else may be deleted."""
-    return os.path.basename(folder) == CACHE_FOLDER or os.path.isfile(os.path.join(folder, "CACHEDIR.TAG"))
+    return os.path.basename(folder) == FOLDER or os.path.isfile(os.path.join(folder, "CACHEDIR.TAG"))

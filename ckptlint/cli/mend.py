@@ -46,6 +46,8 @@ def show_patch(run: Run, jobs: Sequence[Job], analyzer: Analyzer, talk: Talk) ->
     Formats for programs can't hold a patch: with them the patch alone is printed, as ruff does.
     """
     mended = [(job, fix(job, analyzer, unsafe=run.unsafe, on_disk=False)) for job in jobs]
+    for _, result in mended:
+        talk.remarks(result.first.remarks)
     items = [_item(job, finding, result) for job, result in mended for finding in result.first.findings]
     if run.output_format in FOR_PEOPLE or run.args.output_file:
         show(run, items, _texts({job.root: result.first for job, result in mended}), sys.stdout)
@@ -61,6 +63,8 @@ def _patch(job: Job, result: Fixed) -> str:
 
 
 def _report_rest(run: Run, mended: Mended, talk: Talk, stream: TextIO) -> int:
+    for _, result in mended:
+        talk.remarks(result.outcome.remarks)
     applied = sum(len(result.applied) for _, result in mended)
     items = [_item(job, finding, result) for job, result in mended for finding in result.outcome.findings]
     if not run.fix_only:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from ckptlint.cache import FOLDER
 from ckptlint.cli.options import codes
 from ckptlint.config import Config, Configs, Table, convert, parse_toml, read_config
 from ckptlint.discovery import DEFAULT_EXCLUDE, Exclusion, Project, discover, find_root, real_path, relative_path
@@ -18,8 +19,6 @@ from ckptlint.findings import Severity
 from ckptlint.globs import path_regex
 from ckptlint.rules.base import Registry
 from ckptlint.selection import Layer, expand, resolve
-
-CACHE_FOLDER = ".ckptlint_cache"
 
 Say = Callable[[str], None]
 
@@ -96,8 +95,10 @@ def make_jobs(run: Run, paths: Sequence[str], say: Say, overlay: Mapping[str, by
 
 
 def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
-    table = run.configs.of(project.root).table
-    cache = run.args.cache_dir or run.inline.cache_dir or table.cache_dir or CACHE_FOLDER
+    config = run.configs.of(project.root)
+    table = config.table
+    said = run.args.cache_dir or run.inline.cache_dir
+    cache = os.path.join(run.directory, said) if said else cache_folder(project.root, config)
     return Job(
         root=project.root,
         index=project.index,
@@ -108,11 +109,17 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
             torch_version=_first(run.args.torch_version, _first(run.inline.torch_version, table.torch_version)),
             knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,
-            cache=None if run.args.no_cache else os.path.join(project.root, cache),
+            cache=None if run.args.no_cache else cache,
         ),
         min_severity=run.min_severity,
         overlay=overlay,
     )
+
+
+def cache_folder(root: str, config: Config) -> str:
+    """Where the cache of a root lies, as far as its configuration says."""
+    said = config.table.cache_dir
+    return os.path.join(config.directory, said) if said else os.path.join(root, FOLDER)
 
 
 def show_settings(run: Run, jobs: Sequence[Job]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 
@@ -17,6 +18,11 @@ class Talk:
     def warn(self, text: str) -> None:
         """Something that the user should know, even with --quiet."""
         print(f"ckptlint: warning: {text}", file=sys.stderr)
+
+    def remarks(self, texts: Iterable[str]) -> None:
+        """What went wrong without harm to the findings."""
+        for text in texts:
+            self.warn(text)
 
     def summary(self, text: str) -> None:
         """The last lines; not with --quiet."""

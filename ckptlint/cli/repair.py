@@ -1,0 +1,72 @@
+"""Write a mended copy of a checkpoint: strip prefixes, drop keys, rename keys. The original stays as it is.
+
+  ckptlint repair ddp.pth -o bare.pth --strip-prefix module.
+  ckptlint repair model.pth -o clean.pth --drop 'criterion.*' --rename head.fc=classifier --rename '*.gamma=*.weight'
+  ckptlint repair model.pth -o model.safetensors --to safetensors
+
+Every state dict of the file is mended, or the one that --entry names; `_metadata`, ties and everything else in the file
+are kept. Tensors are copied byte by byte, never decoded; nothing of torch is needed. Legacy files come out as zip. The
+copy is read again before it takes its name.
+
+Exit code 0 written (or shown, with --dry-run), 2 when that cannot be done.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the verb takes."""
+    parser.add_argument("file", metavar="FILE", help="a checkpoint of torch.save or safetensors")
+    parser.add_argument("-o", "--output", metavar="OUT", help="the file to write")
+    parser.add_argument(
+        "--strip-prefix",
+        metavar="PREFIX",
+        action="append",
+        default=[],
+        help="take PREFIX off the start of keys (module.)",
+    )
+    parser.add_argument("--add-prefix", metavar="PREFIX", default="", help="put PREFIX in front of every key")
+    parser.add_argument(
+        "--drop", metavar="PATTERN", action="append", default=[], help="leave out keys that match a shell pattern"
+    )
+    parser.add_argument(
+        "--rename",
+        metavar="OLD=NEW",
+        action="append",
+        default=[],
+        help="rename the start of keys, whole parts only; with stars a pattern for the whole key",
+    )
+    parser.add_argument("--entry", metavar="NAME", help="mend this state dict alone (model, state_dict, ...)")
+    parser.add_argument("--to", choices=["torch", "safetensors"], help="the format to write (default: torch's zip)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, write nothing")
+    parser.add_argument("--force", action="store_true", help="replace OUT when it exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Mend; the exit code."""
+    from ckptlint.checkpoint.key_edits import KeyEdits, parse_rename  # noqa: PLC0415 (see `inspect`)
+    from ckptlint.checkpoint.repair import plan_repair, write_repair  # noqa: PLC0415
+    from ckptlint.failure import Failure  # noqa: PLC0415
+
+    edits = KeyEdits(
+        tuple(args.strip_prefix), args.add_prefix, tuple(args.drop), tuple(parse_rename(text) for text in args.rename)
+    )
+    if edits == KeyEdits() and args.to is None:
+        raise Failure("say what to mend: --strip-prefix, --drop, --rename, --add-prefix or --to")
+    if args.output is None and not args.dry_run:
+        raise Failure("say where to write the mended copy: -o OUT")
+    plan = plan_repair(args.file, edits, args.entry)
+    for line in plan.lines():
+        print(line)
+    if args.dry_run:
+        return 0
+    if args.to == "safetensors" or (args.to is None and plan.checkpoint.format == "safetensors"):
+        from ckptlint.checkpoint.to_safetensors import write_safetensors  # noqa: PLC0415
+
+        write_safetensors(plan, args.output, args.entry, force=args.force)
+    else:
+        write_repair(plan, args.output, force=args.force)
+    print(f"wrote {args.output}")
+    return 0
