@@ -47,7 +47,7 @@ def walk(root: object, find: FindStorage) -> Walked:
     Raises BadCheckpoint when it unfolds into more than a few million values.
     """
     walker = _Walker(find)
-    for path, value, kind in _entries(root):
+    for path, value, kind in find_entries(root):
         walker.entry(path, value, kind)
     return Walked(
         tuple(walker.entries),
@@ -135,7 +135,7 @@ def _is_state_dict(mapping: dict[object, object]) -> bool:
     return tensors > 0 and 2 * tensors >= len(mapping) and tensors >= below
 
 
-def _entries(root: object) -> list[tuple[tuple[object, ...], object, str]]:
+def find_entries(root: object) -> list[tuple[tuple[object, ...], object, str]]:
     """The entries below `root` in the order of the file, with their paths and kinds."""
     found: list[tuple[tuple[object, ...], object, str]] = []
     waiting: list[tuple[tuple[object, ...], object]] = [((), root)]

@@ -48,6 +48,20 @@ class Directory(NamedTuple):
     members: dict[str, Member]
     start: int
 
+    def entry_start(self, source: Source, name: str) -> int:
+        """The offset in the file of the directory's own entry for the record `name`.
+
+        Raises KeyError when there is none.
+        """
+        at = self.start
+        for member in self.members:
+            raw = source.read(at, _HEADER.size)
+            if member == name:
+                return at
+            name_length, extra_length, comment_length = _HEADER.unpack(raw)[10:13]
+            at += _HEADER.size + name_length + extra_length + comment_length
+        raise KeyError(name)
+
 
 def read_directory(source: Source) -> Directory:
     """Read and check the central directory.
