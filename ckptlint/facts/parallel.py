@@ -16,12 +16,14 @@ import selectors
 import signal
 import struct
 import threading
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import msgspec
 
 from ckptlint.facts.saved import SavedUnit
 from ckptlint.facts.store import FactStore
+from ckptlint.prefilter import marked_rows
 from ckptlint.source import UnreadableSource
 
 # Below this many rows of wanted units (some 0.2 s of parsing) children are not worth their start.
@@ -35,6 +37,27 @@ class _Done(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decoder = msgspec.msgpack.Decoder(_Done)
+
+
+def marked_units(store: FactStore, relative: str, markers: Sequence[bytes] = ()) -> list[tuple[str, int]]:
+    """The skeleton of a file and its units in which a marker stands: what a run will surely ask for.
+
+    Nothing of a file whose facts are in the cache: what the earlier run asked for is there.
+    """
+    try:
+        if store.is_kept(relative):
+            return []
+        headers = store.headers(relative)
+        rows = marked_rows(store.source(relative).text.encode(), markers)
+    except UnreadableSource:
+        return []
+    starts = [header.first_row for header in headers[1:]]
+    units = {0}
+    for row in rows:
+        unit = bisect_right(starts, row)
+        if unit and row <= headers[unit].last_row:
+            units.add(unit)
+    return [(relative, unit) for unit in sorted(units)]
 
 
 def lower_ahead(store: FactStore, wanted: Sequence[tuple[str, int]], jobs: int) -> None:

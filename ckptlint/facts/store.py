@@ -70,7 +70,12 @@ class FactStore:
         """The bytes of a file, for searches in the text; raises UnreadableSource."""
         data = self._data.get(relative)
         if data is None:
-            data = self._data[relative] = self._read(relative)
+            data = self._read(relative)
+            look = self._looks.get(relative)
+            if look is not None and isinstance(data, bytes) and digest_of(data) != look[0]:
+                why = "the file was changed while ckptlint was running"
+                data = self._note(relative, 0, UnreadableSource(why))
+            self._data[relative] = data
         if isinstance(data, UnreadableSource):
             raise data.with_traceback(None)
         return data
@@ -104,6 +109,12 @@ class FactStore:
             return self._look(relative)[1]
         except UnreadableSource:
             return False
+
+    def is_kept(self, relative: str) -> bool:
+        """Whether an earlier run has kept facts of this file, as it is now."""
+        with contextlib.suppress(UnreadableSource):
+            self.headers(relative)
+        return relative in self._saved
 
     def is_known(self, relative: str, unit: int) -> bool:
         """Whether a unit needs no more work: it is lowered, kept in the cache, or known to be unreadable."""
@@ -192,8 +203,7 @@ class FactStore:
                     status = (self.root / relative).stat()
             record = None if self._index is None or status is None else self._index.look_up(relative, status)
             if record is None:
-                data = self.data(relative)
-                known = (digest_of(data), marked(data, () if self._index is None else self._index.markers))
+                known = self._read_and_look(relative)
                 if self._index is not None and status is not None:
                     self._index.note(relative, status, *known)
             else:
@@ -201,18 +211,33 @@ class FactStore:
             self._looks[relative] = known
         return known
 
+    def _read_and_look(self, relative: str) -> tuple[str, bool]:
+        known = self._data.get(relative)
+        data = self._read(relative) if known is None else known
+        if isinstance(data, UnreadableSource):
+            self._data[relative] = data
+            raise data.with_traceback(None)
+        found = (digest_of(data), self._is_marked(data))
+        if found[1]:
+            self._data[relative] = data  # of the others few are ever asked for, and together they are big
+        return found
+
     def _read(self, relative: str) -> bytes | UnreadableSource:
         path = self.root / relative
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        except (OSError, ValueError) as failure:
+            why = failure.strerror if isinstance(failure, OSError) and failure.strerror else str(failure)
             return self._note(relative, 0, UnreadableSource(f"the file cannot be read: {why}"))
         if len(data) > MAX_FILE_BYTES:
             why = f"the file is bigger than {MAX_FILE_BYTES // 1_000_000} MB, so it was not read"
-            return self._note(relative, 0, UnreadableSource(why))
+            error = UnreadableSource(why)
+            return self._note(relative, 0, error) if self._is_marked(data) else error
         return data
+
+    def _is_marked(self, data: bytes) -> bool:
+        return marked(data, () if self._index is None else self._index.markers)
 
     def _decode(self, relative: str) -> SourceFile | UnreadableSource:
         try:

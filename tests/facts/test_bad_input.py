@@ -101,7 +101,7 @@ def test_what_cannot_be_read_raises_each_time_and_is_noted_once(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(b"x = '\0'", "NUL"), (b"x = '\xff'", "0xff"), (b"#" * 4_000_001, "bigger than 4 MB")],
+    [(b"x = '\0'", "NUL"), (b"x = '\xff'", "0xff"), (b"#state_dict" * 400_000, "bigger than 4 MB")],
 )
 def test_a_file_that_is_no_text_has_no_units(tmp_path: Path, data: bytes, reason: str) -> None:
     store = store_of(tmp_path, data)
@@ -109,6 +109,12 @@ def test_a_file_that_is_no_text_has_no_units(tmp_path: Path, data: bytes, reason
         with pytest.raises(UnreadableSource, match=reason):
             read("a.py")
     assert len(store.unreadable) == 1
+
+
+def test_a_big_file_without_a_marker_is_nobodys_loss(tmp_path: Path) -> None:
+    store = store_of(tmp_path, b"x = 1\n" * 1_000_000)
+    assert not store.marked("a.py")
+    assert store.unreadable == []
 
 
 def test_files_that_vanish_or_are_folders_are_unreadable(tmp_path: Path) -> None:
@@ -176,7 +182,7 @@ def test_what_would_kill_or_stall_the_parser_is_refused_quickly(tmp_path: Path, 
     started = time.process_time()
     with contextlib.suppress(UnreadableSource):
         store.skeleton("a.py")
-    assert time.process_time() - started < 4
+    assert time.process_time() - started < 6
     assert store.unreadable
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ckptlint.cache import Cache, FileIndex, digest_of, stamp_of
 from ckptlint.facts import ir
-from ckptlint.facts.parallel import MIN_ROWS, lower_ahead
+from ckptlint.facts.parallel import MIN_ROWS, lower_ahead, marked_units
 from ckptlint.facts.store import FactStore
 from ckptlint.source import UnreadableSource
 
@@ -91,6 +91,35 @@ def test_small_work_is_done_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked"), raising=False)
     lower_ahead(store, [("a.py", 1), ("a.py", 0), ("a.py", 1), ("gone.py", 0)], jobs=8)
     assert store.is_known("a.py", 1)
+
+
+def test_the_units_with_a_marker_are_those_to_lower_ahead(tmp_path: Path) -> None:
+    text = "import torch\ndef f():\n    pass\nclass A:\n    def g(self):\n        return 1\n    def h(self):\n"
+    (tmp_path / "a.py").write_text(text + "        torch.save(self.net, path)\n\nx = 'state_dict'\n")
+    store = FactStore(tmp_path, ["a.py"])
+    assert marked_units(store, "a.py") == [("a.py", 0), ("a.py", 3)]
+    assert marked_units(store, "a.py", [b"return 1"]) == [("a.py", 0), ("a.py", 2), ("a.py", 3)]
+    assert marked_units(store, "gone.py") == []
+
+
+def test_what_an_earlier_run_has_kept_is_not_lowered_ahead(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    files = project(root)
+    cold = opened(tmp_path / "cache", root, files)
+    assert marked_units(cold, "m0.py") == [("m0.py", 0)]
+    cold.skeleton("m0.py")
+    cold.save()
+    assert marked_units(opened(tmp_path / "cache", root, files), "m0.py") == []
+
+
+def test_a_file_that_changes_during_a_run_is_unreadable_rather_than_two_things_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    store = FactStore(tmp_path, ["a.py"])
+    assert not store.marked("a.py")
+    (tmp_path / "a.py").write_text("y = 1\n")
+    with pytest.raises(UnreadableSource, match="changed while"):
+        store.skeleton("a.py")
 
 
 def opened(folder: Path, root: Path, files: list[str]) -> FactStore:
