@@ -1,8 +1,8 @@
 """`python -m tests.differential --programs 20000 --seed 1 --write docs/accuracy.md`
 
 Judges the projects of seeds SEED, SEED+1, ... and prints what disagreed, grouped, with the simplest project of each
-group. `--show SEED` prints one project and its verdict. `--shrink` makes one case of each group small and, with
-`--record`, adds it to regressions.json. `--empty` judges an answer without any finding: all demands are misses then.
+group. `--show SEED` prints one project and its verdict. `--shrink` makes cases small and, with `--record`,
+adds them to regressions.json. `--empty` judges an answer without any finding: all demands are misses then.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--spec", nargs="*", metavar="DIMENSION=CHOICE", help="like --show, for these choices")
     parser.add_argument("--shrink", action="store_true")
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--each", type=int, default=8, help="how many cases of one kind to shrink")
     parser.add_argument("--groups", type=int, default=20, help="how many groups to print")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -50,7 +51,7 @@ def main() -> int:
         return _show(spec, args.empty)
     plan = Plan(args.seed, args.programs, not args.no_fixes, args.empty, args.jobs, args.minutes * 60)
     tally = run(plan)
-    _print_groups(tally, args.groups, args.shrink or args.record, args.record)
+    _print_groups(tally, args.groups, args.shrink or args.record, args.record, args.each)
     if args.write:
         _write(plan, tally, args.write, not (args.no_mutations or args.empty))
     return 1 if tally.disagreements else 0
@@ -84,21 +85,25 @@ def _show(spec: Spec, empty: bool) -> int:
     return 1 if verdict.disagreements else 0
 
 
-def _print_groups(tally: Tally, limit: int, small: bool, keep: bool) -> None:
-    """The disagreements by kind, rule and reason, the largest group first."""
-    groups: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
-    for case in tally.cases:
-        groups[(case.kind, case.rule, case.reason)].append(case)
+def _print_groups(tally: Tally, limit: int, small: bool, keep: bool, each: int) -> None:
+    """The disagreements by kind, rule and reason, and by simplest form if `small`; the largest group first."""
+    groups: dict[tuple[str, str, str, Spec | None], list[Case]] = defaultdict(list)
     sandbox = Sandbox() if small else None
-    for (kind, rule, reason), cases in sorted(groups.items(), key=lambda group: -len(group[1]))[:limit]:
+    shrunk: Counter[tuple[str, str, str]] = Counter()
+    unique = {(one.seed, one.kind, one.rule, one.reason): one for one in tally.cases}.values()
+    for case in sorted(unique, key=lambda one: spec_of_seed(one.seed).weight):
+        shrunk[(case.kind, case.rule, case.reason)] += 1
+        if sandbox and shrunk[(case.kind, case.rule, case.reason)] > each:
+            continue
+        spec = shrink(spec_of_seed(case.seed), partial(_fails_alike, sandbox, case)) if sandbox else None
+        groups[(case.kind, case.rule, case.reason, spec)].append(case)
+    for (kind, rule, reason, spec), cases in sorted(groups.items(), key=lambda group: -len(group[1]))[:limit]:
         simplest = min(cases, key=lambda case: spec_of_seed(case.seed).weight)
-        print(f"{len(cases):6} {kind} {rule} ({reason}), e.g. seed {simplest.seed}: {simplest.choices}")
-        print(f"       {simplest.detail[:300]}")
-        if sandbox is not None:
-            spec = shrink(spec_of_seed(simplest.seed), partial(_fails_alike, sandbox, simplest))
-            print(f"       shrunk: {spec.described()}")
-            if keep:
-                record(spec, kind, rule, reason)
+        choices = simplest.choices if spec is None else spec.described()
+        words = " ".join(f"{name}={choice}" for name, choice in choices.items())
+        print(f"{len(cases):6} {kind} {rule} ({reason}): {words}\n       seed {simplest.seed}: {simplest.detail[:400]}")
+        if keep and spec is not None:
+            record(spec, kind, rule, reason)
 
 
 def _fails_alike(sandbox: Sandbox, case: Case, spec: Spec) -> bool:

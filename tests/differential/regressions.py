@@ -1,4 +1,8 @@
-"""Every project that ever disagreed, kept in regressions.json as its choices, to be judged again in every test run."""
+"""Every project that ever disagreed, kept in regressions.json as its choices, to be judged again in every test run.
+
+A case is `{"choices": {...}, "was": "miss CKPT301 (load)"}`. What the analysis will not learn is a limit: then the case
+has a third entry, `"limit": "why"`, and must go on disagreeing (or else the limit is gone and the entry must go too).
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ disagreement stays (see `shrink`). Choices that mean nothing together are made s
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -109,14 +109,6 @@ class Spec(msgspec.Struct, frozen=True):
     def described(self) -> dict[str, str]:
         """What differs from the simplest project: the form in which a case is stored and shown."""
         return {name: self[name] for name, options in DIMENSIONS.items() if self[name] != options[0]}
-
-    def simpler(self) -> Iterator[Spec]:
-        """Every valid spec that is one step simpler, the largest steps first."""
-        for dimension, options in DIMENSIONS.items():
-            for alternative in options[: options.index(self[dimension])]:
-                other = self.replaced(dimension, alternative)
-                if other.weight < self.weight:
-                    yield other
 
     @property
     def weight(self) -> int:

@@ -20,8 +20,9 @@ Permissions (a finding that claims otherwise is a *false alarm*)
     CKPT101, CKPT102   only on a `.state_dict()` call that gave such a key to a file.
     CKPT106   only on a line that raised for lack of an attribute in some setting.
     CKPT201   only if a key of a loss got into a file.
-    Code that no setting reached is judged by nothing. AveragedModel's `module.` is neither demanded nor forbidden as
-    CKPT101. Other rules are not judged.
+    Code that was not reached because its script ended early is judged by nothing; code that was not reached although
+    every script came to its end is dead, and a claim about it is false. AveragedModel's `module.` is neither demanded
+    nor forbidden as CKPT101. Other rules are not judged.
 
 A *setting* is every combination of the writer's flags and the reader's flags: see `project`.
 """
@@ -138,9 +139,13 @@ def forbidden(code: str, line: Line, project: Project, evidence: Evidence) -> bo
     if code == "CKPT301":
         ran = [load for run in evidence.runs for load in run.outcome.loads if load.site and load.site.has(*line)]
         final = [load for run in evidence.runs for load in final_loads(run) if load.site and load.site.has(*line)]
-        if line in project.marked("tried"):
-            return not any(load.raised for run in evidence.runs for load in final_loads(run))
-        return bool(ran) and not any(load.raised or is_silent(load) or is_partial(load) for load in final)
+        if line in project.marked("tried"):  # what the retry comes to counts for the first try too
+            final = [
+                load for run in evidence.runs for load in final_loads(run) if load.site and load.site.path == line[0]
+            ]
+        if not ran:
+            return all(run.outcome.failure is None for run in evidence.runs)
+        return not any(load.raised or is_silent(load) or is_partial(load) for load in final)
     if code in PREFIX_KINDS:
         kinds = PREFIX_KINDS[code] | {"averaged"}
         here = (key for key in saved_keys(evidence) if key.site and key.site.has(*line))
