@@ -12,7 +12,8 @@ import json
 import posixpath
 
 from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Entry, Problem, Tensor
-from ckptlint.checkpoint.source import Source, is_remote
+from ckptlint.checkpoint.sniff import sniff
+from ckptlint.checkpoint.source import Source, is_remote, open_source
 from ckptlint.checkpoint.summary import plain_name
 
 _MAX_INDEX = 16_000_000
@@ -67,7 +68,7 @@ def _parse(source: Source) -> tuple[dict[str, str], object]:
 
 
 def _join(source: Source, folder: str, expected: dict[str, list[str]], total: object) -> Checkpoint:
-    from ckptlint.checkpoint.read import open_checkpoint  # noqa: PLC0415 (the shards are checkpoints themselves)
+    from ckptlint.checkpoint.read import read_source  # noqa: PLC0415 (the shards are checkpoints themselves)
 
     tensors: list[Tensor] = []
     problems: list[Problem] = []
@@ -77,9 +78,11 @@ def _join(source: Source, folder: str, expected: dict[str, list[str]], total: ob
     files = [source.name]
     writer = ""
     for file, keys in expected.items():
-        shard = open_checkpoint(f"{folder}/{file}" if folder else file)
-        if shard.format not in ("safetensors", "zip", "legacy"):
-            raise BadCheckpoint(f"{source.name} names {file} as a shard, which is of the format {shard.format}")
+        with open_source(f"{folder}/{file}" if folder else file) as part:
+            kind = sniff(part)
+            if kind not in ("safetensors", "zip", "legacy"):
+                raise BadCheckpoint(f"{source.name} names {plain_name(file)} as a shard, which is no file of tensors")
+            shard = read_source(part)
         if len(tensors) + len(shard.tensors) > _MAX_TENSORS:
             raise BadCheckpoint(f"{source.name} has more than {_MAX_TENSORS:,} tensors: it is not listed")
         size += shard.size
