@@ -17,6 +17,7 @@ IN_CLASS = frozenset({"attr", "attr_setup", "attr_base"})
 TAKES_MODEL = frozenset({"model_helper", "model_method", "callback", "callback_list"})
 WEIGHTED_AT_BUILD = frozenset({"weighted", "bce_pos", "passed", "factory", "registry", "nested", "subclass", "full"})
 _WRAPS_ITSELF = frozenset({"none", "accelerate", "fabric", "compile_inplace"})
+_ONE_FILE = frozenset({"single", "roundtrip", "resume"})
 _NO_ENTRY = frozenset({"bare", "cpu_copy", "tuple"})
 _COMPREHENSIONS = frozenset({"comprehension", "dict_comprehension"})
 _OVER_MANY = _COMPREHENSIONS | {"loop"}
@@ -49,7 +50,7 @@ CLASHES: tuple[tuple[str, Callable[[Choices], bool]], ...] = (
         ),
     ),
     ("condition", lambda s: s["holder"] in _COMPREHENSIONS and s["condition"] == "ternary"),
-    ("scope", lambda s: s["scope"] == "module" and (s["holder"] in IN_CLASS or s["layout"] in ("single", "roundtrip"))),
+    ("scope", lambda s: s["scope"] == "module" and (s["holder"] in IN_CLASS or s["layout"] in _ONE_FILE)),
     ("unwrap", lambda s: s["unwrap"] == "raw" and s["holder"] not in ("name", "attr", "attr_setup", "attr_base")),
     ("unwrap", lambda s: s["unwrap"] == "raw" and (s["saver"] in TAKES_MODEL or s["copy"] != "none")),
     ("unwrap", lambda s: s["unwrap"] == "orig_mod_attribute" and "compile" not in s["wrap"]),
@@ -62,9 +63,15 @@ CLASHES: tuple[tuple[str, Callable[[Choices], bool]], ...] = (
     ("extract", lambda s: s["payload"] in _NO_ENTRY and s["extract"] != "plain"),
     (
         "test_loss",
-        lambda s: s["test_loss"] == "without" and (s["target"] == "same" or s["loss"] not in WEIGHTED_AT_BUILD),
+        lambda s: (
+            s["test_loss"] == "without"
+            and (s["target"] == "same" or s["layout"] == "resume" or s["loss"] not in WEIGHTED_AT_BUILD)
+        ),
     ),
     ("holder", lambda s: s["loss"] in ("full", "piece") and s["holder"] not in ("name", "attr")),
+    ("target", lambda s: s["layout"] == "resume" and s["target"] == "wrapped"),
+    ("holder", lambda s: s["layout"] == "resume" and s["target"] != "same" and s["holder"] != "name"),
+    ("noise", lambda s: s["layout"] == "resume" and s["target"] != "same" and s["noise"] == "to_device"),
     ("target", lambda s: s["loss"] == "later" and s["layout"] == "roundtrip" and s["target"] == "wrapped"),
     ("net", lambda s: s["net"].startswith("compiled") and "compile" in s["wrap"]),
     ("net", lambda s: s["net"] == "lightning" and s["loss"] in ("full", "piece")),

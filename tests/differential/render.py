@@ -36,6 +36,7 @@ _OPTIONS: Mapping[str, str] = {
     "balanced": 'parser.add_argument("--balanced", action="store_true")',
     "evaluate": 'parser.add_argument("--evaluate", action="store_true")',
     "checkpoint": 'parser.add_argument("--checkpoint")',
+    "resume": 'parser.add_argument("--resume", default="")',
 }
 
 
@@ -49,12 +50,14 @@ def render(spec: Spec) -> Project:
     define_models(draft, spec)
     define_unwrap(draft, spec)
     flags = flags_of_wrap(spec)
-    test_flags = flags if spec["target"] in ("same", "after") or spec["holder"] == "forward" else ()
+    again = spec["target"] in ("same", "after") or spec["holder"] == "forward" or spec["layout"] == "resume"
+    test_flags = flags if again else ()
     model_flags = ("balanced",) if spec["loss"] == "conditional" else ()
     checkpoint = ("checkpoint",) if spec["path"] == "argument" else ()
-    one_file = spec["layout"] in ("single", "roundtrip")
+    one_file = spec["layout"] in ("single", "roundtrip", "resume")
     if one_file:
-        options = (*flags, *model_flags, *checkpoint, *(("evaluate",) if spec["layout"] == "single" else ()))
+        stage = {"single": ("evaluate",), "resume": ("resume",)}.get(spec["layout"], ())
+        options = (*flags, *model_flags, *(() if spec["layout"] == "resume" else checkpoint), *stage)
         draft.block("train", _options_source(options))
     else:
         draft.block("train", _options_source((*flags, *model_flags)))
@@ -62,12 +65,15 @@ def render(spec: Spec) -> Project:
     draft.block("train", fit_source(spec))
 
     train = _train(draft, spec)
-    test = _test(draft, spec)
+    test = [] if spec["layout"] == "resume" else _test(draft, spec)
     reader_argv = ("--checkpoint", "checkpoint.pth") if checkpoint else ()
     last: dict[str, str] = {}
     if spec["layout"] == "roundtrip":
         last["main.py"] = _script(draft, spec, "train", [*train, *test])
         writer, reader = Script("main.py", (), flags), None
+    elif spec["layout"] == "resume":
+        last["main.py"] = _script(draft, spec, "train", train)
+        writer, reader = Script("main.py", (), flags), Script("main.py", ("--resume", "checkpoint.pth"), flags)
     elif spec["layout"] == "single":
         draft.block("train", _function("train(args)", train))
         draft.block("test", _function("test(args)", test))
@@ -110,8 +116,14 @@ def _train(draft: Draft, spec: Spec) -> list[str]:
         _define_trainer(draft, spec)
         setup = ["trainer.setup()"] if spec["holder"] == "attr_setup" else []
         path = path_expression(spec, False)
-        return [*start, "trainer = $Trainer(args)", *setup, "trainer.fit()", f"trainer.save({path})"]
+        resume = [f"trainer.load({path_expression(spec, True)})"] if spec["layout"] == "resume" else []
+        resume = _if_resumed(resume)
+        return [*start, "trainer = $Trainer(args)", *setup, *resume, "trainer.fit()", f"trainer.save({path})"]
     lines, model = built(draft, spec, True)
+    if spec["layout"] == "resume":
+        resume = _if_resumed(read_lines(draft, spec, model, path_expression(spec, True)))
+        wraps = len(lines) if spec["target"] == "same" else 1 + (spec["unwrap"] == "raw")
+        lines = [*lines[:wraps], *resume, *lines[wraps:]]
     lines += noise_lines(spec, model)
     fitted = model
     if spec["loss"] == "piece":
@@ -122,13 +134,18 @@ def _train(draft: Draft, spec: Spec) -> list[str]:
     return [*start, *lines, *fit, *_also(draft, spec, "train", model), *write_lines(draft, spec, "train", model, path)]
 
 
+def _if_resumed(lines: list[str]) -> list[str]:
+    return ["if args.resume:", *("    " + line for line in lines)] if lines else []
+
+
 def _also(draft: Draft, spec: Spec, role: str, model: str) -> list[str]:
     """Look-alikes beside the real save."""
+    full = "self.full" if model.startswith("self.") else "full"
     best = draft.deepcopy(role, f"{model}.state_dict()") if spec["also"] == "memory" else ""
     return {
         "memory": [
             f"best = {best}",
-            f"train_one_epoch({'full' if spec['loss'] == 'piece' else model})",
+            f"train_one_epoch({full if spec['loss'] == 'piece' else model})",
             f"{model}.load_state_dict(best)  #@memory",
         ],
         "keys": [f"names = sorted({model}.state_dict().keys())", "print(len(names))"],

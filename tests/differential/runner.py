@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,8 +52,11 @@ def read_all(sandbox: Sandbox, project: Project, program: Program, written: list
     for one in written:
         if one.run.outcome.failure is not None:
             continue
-        for setting in settings_of(project.reader.flags):
-            outcome = sandbox.run(program, project.reader, one.model + setting, one.directory)
+        for number, setting in enumerate(settings_of(project.reader.flags)):
+            directory = one.directory
+            if project.reader.path == project.writer.path:  # it may go on and save again
+                directory = shutil.copytree(one.directory, f"{one.directory}r{number}")
+            outcome = sandbox.run(program, project.reader, one.model + setting, directory)
             runs.append(Run(one.run.writing, one.model + setting, outcome))
     return runs
 

@@ -29,8 +29,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 # What must be generated, dimension by dimension. Those of one row are alternatives; rows combine freely.
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
-    # Which files there are: two scripts, one script with two stages, two scripts and a package, one run for both.
-    "layout": _words("split single package roundtrip"),
+    # Which files there are: two scripts, one script with two stages, two scripts and a package, one run for both, one
+    # script that goes on from its own file.
+    "layout": _words("split single package roundtrip resume"),
     "imports": _words("names module renamed"),
     "torch": _words("plain th aliases deep"),
     "scope": _words("function module"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from .clashes import first_clash
 from .project import FLAGS, settings_of
+from .regressions import recorded, spec_of_record
 from .render import render
 from .spec import DIMENSIONS, normalise, spec_of, spec_of_seed
 
@@ -76,6 +77,11 @@ def test_the_settings_of_flags_are_all_their_combinations() -> None:
 def test_an_unknown_choice_is_refused() -> None:
     with pytest.raises(ValueError, match="wrap=cellophane"):
         spec_of(wrap="cellophane")
+
+
+def test_every_recorded_case_can_be_generated_again() -> None:
+    for case in recorded():
+        assert spec_of_record(case).described() == case["choices"]
 
 
 # --- the list in the engine's issue: "what the analysis must see through"

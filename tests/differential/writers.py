@@ -30,7 +30,7 @@ def path_expression(spec: Spec, reading: bool) -> str:
     """Where the file is, as the writer or the reader says it."""
     kind = spec["path"]
     if kind == "argument" and reading:
-        return "args.checkpoint"
+        return "args.resume" if spec["layout"] == "resume" else "args.checkpoint"
     return {
         "constant": "$CHECKPOINT",
         "fstring": 'f"{args.out}/net_{args.epochs}.pth"',
