@@ -26,6 +26,11 @@ from ckptlint.analysis.values import Const, Content, Opaque, Shape, Site, Text, 
 #: What the evidence for a pair has to add up to.
 ENOUGH = 2
 
+#: A constant name against another one speaks against a pair; the same class of the project still outweighs that, since
+#: files are renamed: `best.pth` is `net_epoch_9.pth` under the name that the reader knows.
+OTHER_NAME = -1
+SAME_CLASS = 2
+
 _PREFIX_SYMBOL = re.compile(r"^prefix of file (\d+) (.*)$")
 _HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
 
@@ -82,6 +87,27 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
             yield from (pair for pair in found if pair.evidence == best)
 
 
+def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
+    """Whether nothing speaks against this reader being given what the writer writes, however little speaks for it."""
+    if _path_evidence(load.path, writer.path) is None:
+        return False
+    written = [(part.entry, part.content.shape) for part in writer.parts if part.content is not None]
+    for source in reader.sources:
+        if source.content is None or source.content.file != load.file:
+            continue
+        for entry, shape in written:
+            if shape is None or source.content.entry != entry:
+                continue
+            if any(one.shape is None or _class_evidence(shape, one.shape) is not None for one in reader.targets):
+                return True
+    return False
+
+
+def same_file(load: LoadEvent, writer: SaveEvent) -> bool:
+    """Whether the two paths can be one file."""
+    return _path_evidence(load.path, writer.path) is not None
+
+
 def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
     """A state dict that was never in a file, or that this very run has written: conditions are shared."""
     meetings: list[Meeting] = []
@@ -105,7 +131,7 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
 def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -> Pair | None:
     named = _path_evidence(load.path, writer.path)
     if named is None:
-        return None
+        named = OTHER_NAME
     meetings: list[Meeting] = []
     origin: Site | None = None
     kinship: int | None = None
@@ -131,7 +157,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -
         return None
     entry = 1 if any(meeting.content.entry for meeting in meetings) else 0
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
-    if evidence < ENOUGH:
+    if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
         return None
     return Pair(reader, writer, origin, evidence, tuple(meetings))
 
@@ -270,7 +296,7 @@ def _class_evidence(written: Shape, target: Shape) -> int | None:
     if not one or not other:
         return 0
     if one == other:
-        return 2 if ":" in one or "." in one else 1
+        return SAME_CLASS if ":" in one or "." in one else 1
     if ":" in one and ":" in other:
         holds = any(child.identity == other for _, child in written.children) or any(
             child.identity == one for _, child in target.children

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -26,6 +28,8 @@ from ckptlint.knowledge import load_knowledge
 from ckptlint.knowledge.entries import Entries
 from ckptlint.project.modules import ModuleMap
 from ckptlint.source import UnreadableSource
+
+Derived = TypeVar("Derived")
 
 #: Calls nest in the machine as they do in the program, a dozen Python frames for each; the stack is made for it.
 _STACK_BYTES = 256 * 1024 * 1024
@@ -48,6 +52,13 @@ class Project:
         self.settings = settings
         self.machine = machine
         self.events: Events = machine.events
+        self._derived: dict[Callable[[Project], Any], Any] = {}
+
+    def derived(self, make: Callable[[Project], Derived]) -> Derived:
+        """What `make` works out of the project, worked out once, whoever asks."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        return cast("Derived", self._derived[make])
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
