@@ -12,7 +12,7 @@ import msgspec
 
 from .answers import Answer
 from .records import Evidence
-from .truth import final_loads, saved_keys
+from .truth import final_loads, is_partial, is_silent, saved_keys
 
 _LIST = re.compile(
     r'(Missing|Unexpected) key\(s\) in state_dict: ("[^"]+"(?:, "[^"]+")*)'
@@ -38,11 +38,14 @@ def predictions_in(message: str) -> tuple[Prediction, ...]:
 def wrong_prediction(answer: Answer, evidence: Evidence) -> str:
     """What is wrong with the names in this message, or "".
 
-    CKPT301 speaks of this project's own load: in some setting torch's lists must be as the message says. CKPT101, 102
+    CKPT301 speaks of this project's own load: in some setting torch's lists must be as the message says, and as an error
+    it says that the load fails in every setting. CKPT101, 102
     and 201 speak of what is in the file: unexpected names must be keys of a file, missing ones such keys without
     wrappers (CKPT201 may speak of the model without wrappers).
     """
     said = predictions_in(answer.message)
+    if answer.code == "CKPT301" and answer.severity == "error" and _works_somewhere(answer, evidence):
+        return "an error is a load that always fails, but in some setting everything is restored"
     if not said:
         return ""
     if answer.code == "CKPT301":
@@ -67,6 +70,12 @@ def wrong_prediction(answer: Answer, evidence: Evidence) -> str:
             if keys and not known:
                 return f"no file has {name!r}: {sorted(keys)}"
     return ""
+
+
+def _works_somewhere(answer: Answer, evidence: Evidence) -> bool:
+    loads = (load for run in evidence.runs for load in final_loads(run) if load.site)
+    here = [load for load in loads if load.site and load.site.has(answer.path, answer.row)]
+    return any(load.from_file and not (load.raised or is_silent(load) or is_partial(load)) for load in here)
 
 
 def _fits(said: Prediction, missing: tuple[str, ...], unexpected: tuple[str, ...]) -> bool:
