@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckptlint.checkpoint.fold import fold
+from ckptlint.checkpoint.harmless import harmless
 from ckptlint.checkpoint.model import Checkpoint, Entry, Problem, Tensor
 from ckptlint.checkpoint.summary import plain_name
 
@@ -36,7 +37,7 @@ def listing(checkpoint: Checkpoint, problems: tuple[Problem, ...], *, every_key:
         lines += [(plain_name(value.key), (value.summary, "", "")) for value in values]
         yield from _keys(lines, every_key=every_key)
     for problem in problems:
-        yield f"{problem.severity}: {problem.message}"
+        yield harmless(f"{problem.severity}: {problem.message}")
 
 
 def headline(checkpoint: Checkpoint) -> str:

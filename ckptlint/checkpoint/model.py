@@ -20,11 +20,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ckptlint.checkpoint.dtypes import byte_count
+from ckptlint.checkpoint.harmless import harmless
 from ckptlint.failure import Failure
 
 
 class BadCheckpoint(Failure):
     """The file cannot be read as a checkpoint; the message is one sentence: what it is and what to do about it."""
+
+    def __init__(self, message: str) -> None:
+        """`message` may quote the file: what does not print is escaped."""
+        super().__init__(harmless(message))
 
 
 class Storage(NamedTuple):

@@ -16,6 +16,7 @@ from ckptlint.checkpoint.source import Source
 
 _BLOCK = 1 << 16
 _PIECE = 1 << 20
+_PROBE = 64
 
 
 class Remote(Source):
@@ -36,24 +37,28 @@ class Remote(Source):
         self._blocks: dict[int, bytes] = {}
         try:
             self._system, self._path = fsspec.core.url_to_fs(url)
-            info = self._system.info(self._path)
+            size = self._system.info(self._path).get("size")
+            self.size = 0 if size is None else int(size)
+            self._file = self._system.open(self._path, "rb", cache_type="none")
         except ImportError as error:
             raise BadCheckpoint(f"{url} cannot be read: {error}; install it") from None
         except FileNotFoundError:
             raise BadCheckpoint(f"{url} does not exist") from None
         except (OSError, ValueError, RuntimeError) as error:
             raise BadCheckpoint(f"{url} cannot be read: {error or type(error).__name__}") from None
-        size = info.get("size")
-        # HTTP servers say whether they do ranges; the other systems always do.
-        ranges = "http" not in self._protocols() or bool(info.get("partial"))
-        if size is None or not ranges:
+        if size is None or not self._does_ranges():
             self._download()
-        else:
-            self.size = int(size)
 
-    def _protocols(self) -> tuple[str, ...]:
-        protocol = self._system.protocol
-        return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+    def _does_ranges(self) -> bool:
+        """Ask for the last bytes: fsspec refuses to read to the end of what a server without ranges sends for it."""
+        start = max(0, self.size - _PROBE)
+        try:
+            self._file.seek(start)
+            return len(self._file.read(self.size - start)) == self.size - start
+        except ValueError:
+            return False
+        except OSError as error:
+            raise BadCheckpoint(f"{self.name} cannot be read: {error or type(error).__name__}") from None
 
     def _download(self) -> None:
         """Fetch the whole file into a temporary one that vanishes with the source."""
@@ -90,7 +95,8 @@ class Remote(Source):
 
     def _fetch(self, start: int, stop: int) -> bytes:
         try:
-            data = self._system.cat_file(self._path, start=start, end=stop)
+            self._file.seek(start)
+            data = self._file.read(stop - start)
         except (OSError, ValueError, RuntimeError) as error:
             raise BadCheckpoint(f"{self.name} cannot be read: {error or type(error).__name__}") from None
         if len(data) != stop - start:
@@ -102,5 +108,6 @@ class Remote(Source):
     def close(self) -> None:
         """Drop what was fetched."""
         self._blocks.clear()
+        self._file.close()
         if self._local is not None:
             self._local.close()

@@ -62,7 +62,7 @@ def sniff(source: Source) -> str:
         )
     if text.startswith(b"{"):
         return "index"
-    if head[0] == 0x80 and head[1] <= 5:
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         raise BadCheckpoint(
             f"{source.name} is a plain pickle, not written by torch.save: torch.load cannot read it; "
             "reading it with pickle runs whatever code it holds, so ask its author for a torch.save file"

@@ -1,11 +1,8 @@
-"""A value in a few words, safe to print whatever the file holds.
-
-Names and texts of a checkpoint come from strangers: control characters (a terminal obeys them), lone surrogates and
-a megabyte of text are all possible, and nested values must not be printed by recursion.
-"""
+"""A value in a few words, safe to print whatever the file holds, and without recursion however deep it is."""
 
 from __future__ import annotations
 
+from ckptlint.checkpoint.harmless import harmless
 from ckptlint.checkpoint.inert import Blob, Call, Global, PersistentId
 from ckptlint.checkpoint.rebuild import is_tensor_call, numpy_array
 
@@ -18,17 +15,10 @@ def plain_name(step: object) -> str:
     if type(step) is str:
         if step.isprintable() and len(step) <= _MAX_NAME:
             return step
-        return _clean(step, _MAX_NAME)
+        return harmless(step, _MAX_NAME)
     if step is None or isinstance(step, (bool, int, float)):
         return str(step)
     return summary_of(step)
-
-
-def _clean(text: str, limit: int) -> str:
-    shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    if shown.isprintable():
-        return shown
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
 
 
 def summary_of(value: object) -> str:
@@ -36,7 +26,7 @@ def summary_of(value: object) -> str:
     if value is None or isinstance(value, (bool, int, float)):
         return str(value)
     if isinstance(value, str):
-        return "'" + _clean(value, _MAX_TEXT) + "'"
+        return "'" + harmless(value, _MAX_TEXT) + "'"
     if isinstance(value, (dict, list, tuple)):
         kind = "dict" if isinstance(value, dict) else type(value).__name__
         return f"empty {kind}" if not value else f"{kind} of {len(value):,}"
@@ -45,7 +35,7 @@ def summary_of(value: object) -> str:
     if isinstance(value, Blob):
         return f"{value.length:,} {'characters' if value.kind == 'str' else 'bytes'}"
     if isinstance(value, Global):
-        return _clean(value.qualified, _MAX_NAME)
+        return harmless(value.qualified, _MAX_NAME)
     if isinstance(value, PersistentId):
         return "storage"
     if type(value) is Call:
@@ -58,11 +48,11 @@ def _summary_of_call(value: Call) -> str:
         return "tensor"
     array = numpy_array(value)
     if array is not None:
-        return f"numpy array {_clean(array[0], 20)} {array[1]}"
+        return f"numpy array {harmless(array[0], 20)} {array[1]}"
     func = value.func
     if isinstance(func, PersistentId) and isinstance(func.value, tuple) and len(func.value) > 1:
         func = func.value[1]
-    name = _clean(func.qualified, _MAX_NAME) if isinstance(func, Global) else "unknown"
+    name = harmless(func.qualified, _MAX_NAME) if isinstance(func, Global) else "unknown"
     if name in ("torch.device", "torch.Size", "pathlib.PosixPath", "builtins.set"):
         return name.rpartition(".")[2]
     return f"{name} object"
