@@ -163,3 +163,12 @@ class Draft:
                 lines.append((line[: found.start()] if found else line).rstrip())
             files.append((path, "\n".join(lines) + "\n"))
         return tuple(files), tuple(marks)
+
+
+def indented(lines: list[str], by: int = 4) -> str:
+    return textwrap.indent("\n".join(lines), " " * by)
+
+
+def function(signature: str, body: list[str], depth: int = 0) -> str:
+    """A function's source; `depth` 1 for a method."""
+    return textwrap.indent(f"def {signature}:\n{indented(body)}", "    " * depth)

@@ -7,11 +7,9 @@ elsewhere without the weight then refuses the file.
 
 from __future__ import annotations
 
-import textwrap
-
 import msgspec
 
-from .draft import Draft
+from .draft import Draft, function, indented
 from .spec import Spec
 
 WEIGHT = "$torch.tensor([1.0, 2.0])"
@@ -183,19 +181,15 @@ def define_models(draft: Draft, spec: Spec) -> None:
         *(["@$torch.compile"] if spec["net"] == "compiled_class" else []),
         f"class Net({base}):",
         f"    def __init__(self{', ' if loss.parameter else ''}{loss.parameter}):",
-        *_indented(init, 8),
+        indented(init, 8),
         "",
         *(["    @$torch.compile"] if spec["net"] == "compiled_forward" else []),
         f"    def forward(self, x{', y' if loss.inside else ''}):",
-        *_indented(forward, 8),
+        indented(forward, 8),
     ]
     draft.define("model", "Net", "\n".join(source))
     if spec["loss"] in ("full", "piece"):
         draft.define("model", "FullModel", _FULL)
-
-
-def _indented(lines: list[str], by: int) -> list[str]:
-    return textwrap.indent("\n".join(lines), " " * by).split("\n")
 
 
 def net_expression(spec: Spec, train: bool) -> str:
@@ -220,4 +214,4 @@ def fit_source(spec: Spec) -> str:
     else:
         body.append("loss = model(x, y)" if inside else "loss = $F.cross_entropy(model(x), y)")
     body += ["optimizer.zero_grad()", "loss.backward()", "optimizer.step()"]
-    return "\n".join(["def train_one_epoch(model):", *_indented(body, 4)])
+    return function("train_one_epoch(model)", body)

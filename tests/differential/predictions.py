@@ -38,10 +38,9 @@ def predictions_in(message: str) -> tuple[Prediction, ...]:
 def wrong_prediction(answer: Answer, evidence: Evidence) -> str:
     """What is wrong with the names in this message, or "".
 
-    CKPT301 speaks of this project's own load: in some setting torch's lists must be as the message says, and as an error
-    it says that the load fails in every setting. CKPT101, 102
-    and 201 speak of what is in the file: unexpected names must be keys of a file, missing ones such keys without
-    wrappers (CKPT201 may speak of the model without wrappers).
+    CKPT301 speaks of this project's own load: in some setting torch's lists must be as the message says; as an error it
+    says that the load fails in every setting. CKPT101, 102 and 201 speak of what is in the file: unexpected names must
+    be keys of a file, missing ones such keys without wrappers (CKPT201 may speak of the model without wrappers).
     """
     said = predictions_in(answer.message)
     if answer.code == "CKPT301" and answer.severity == "error" and _works_somewhere(answer, evidence):

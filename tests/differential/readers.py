@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-
-from .draft import Draft
+from .draft import Draft, function
 from .spec import Spec
 
 # A guard is statements over `weights`; `{n}` is the model. Marks name the line of a more particular rule.
@@ -112,28 +110,23 @@ def read_lines(draft: Draft, spec: Spec, model: str, path: str) -> list[str]:
     kind = spec["reader"]
     if spec["guard"] == "named_load_state_dict":
         body = [*extracted(spec, "path"), *_GUARDS["startswith"], "return weights"]
-        draft.define("io", "load_state_dict", _function("load_state_dict(path)", body, 0))
+        draft.define("io", "load_state_dict", function("load_state_dict(path)", body))
         return [f"weights = $load_state_dict({path})", *_loaded(spec, model)]
     if kind == "returns" and spec["guard"] not in _NEEDS_MODEL:
         body = [*extracted(spec, "path"), *_GUARDS.get(spec["guard"], ()), "return weights"]
-        draft.define("io", "read_weights", _function("read_weights(path)", body, 0))
+        draft.define("io", "read_weights", function("read_weights(path)", body))
         return [f"weights = $read_weights({path})", *_loaded(spec.replaced("guard", "none"), model)]
     if kind == "returns":
         body = [*extracted(spec, "path"), "return weights"]
-        draft.define("io", "read_weights", _function("read_weights(path)", body, 0))
+        draft.define("io", "read_weights", function("read_weights(path)", body))
         return [f"weights = $read_weights({path})", *_loaded(spec, model)]
     if kind == "helper":
         body = [*extracted(spec, "path"), *_loaded(spec, "model"), "return model"]
-        draft.define("io", "load_checkpoint", _function("load_checkpoint(model, path)", body, 0))
+        draft.define("io", "load_checkpoint", function("load_checkpoint(model, path)", body))
         return [f"$load_checkpoint({model}, {path})"]
     if kind == "method":
         body = [*extracted(spec, "path"), *_loaded(spec, "self.model")]
         source = "class Evaluator:\n    def __init__(self, model):\n        self.model = model\n\n"
-        draft.define("io", "Evaluator", source + _function("restore(self, path)", body, 4))
+        draft.define("io", "Evaluator", source + function("restore(self, path)", body, 1))
         return [f"evaluator = $Evaluator({model})", f"evaluator.restore({path})"]
     return [*extracted(spec, path), *_loaded(spec, model)]
-
-
-def _function(signature: str, body: list[str], indent: int) -> str:
-    source = f"def {signature}:\n" + textwrap.indent("\n".join(body), "    ")
-    return textwrap.indent(source, " " * indent) + "\n"

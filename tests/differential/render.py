@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 
 from .clashes import IN_CLASS
-from .draft import Draft
+from .draft import Draft, function
 from .models import define_models, fit_source, net_expression
 from .project import Project, Script
 from .readers import read_lines
@@ -75,8 +75,8 @@ def render(spec: Spec) -> Project:
         last["main.py"] = _script(draft, spec, "train", train)
         writer, reader = Script("main.py", (), flags), Script("main.py", ("--resume", "checkpoint.pth"), flags)
     elif spec["layout"] == "single":
-        draft.block("train", _function("train(args)", train))
-        draft.block("test", _function("test(args)", test))
+        draft.block("train", function("train(args)", train))
+        draft.block("test", function("test(args)", test))
         last["main.py"] = _script(
             draft, spec, "train", ["if args.evaluate:", "    test(args)", "else:", "    train(args)"]
         )
@@ -85,13 +85,13 @@ def render(spec: Spec) -> Project:
         last["train.py"] = _script(draft, spec, "train", train)
         last["test.py"] = _script(draft, spec, "test", test)
         writer, reader = Script("train.py", (), flags), Script("test.py", reader_argv, test_flags)
-    extra = {"net/__init__.py": _reexports(draft, spec)} if spec["layout"] == "package" else {}
+    extra = {"net/__init__.py": _reexports(draft)} if spec["layout"] == "package" else {}
     files, marks = draft.finished(last, extra)
     constructs = tuple(f"{name}: {spec[name]}" for name in DIMENSIONS)
     return Project(files, writer, reader, marks, constructs, model_flags)
 
 
-def _reexports(draft: Draft, spec: Spec) -> str:
+def _reexports(draft: Draft) -> str:
     """The package's face: it passes on what its modules define, and later imports go through it."""
     lines = []
     for name in _EXPORTED:
@@ -106,7 +106,7 @@ def _script(draft: Draft, spec: Spec, role: str, body: list[str]) -> str:
     text = draft.text(role, "\n".join(["args = parse_args()", *body]))
     if spec["scope"] == "module":
         return text
-    return _function("main()", text.split("\n")) + '\n\n\nif __name__ == "__main__":\n    main()'
+    return function("main()", text.split("\n")) + '\n\n\nif __name__ == "__main__":\n    main()'
 
 
 def _train(draft: Draft, spec: Spec) -> list[str]:
@@ -171,21 +171,21 @@ def _define_trainer(draft: Draft, spec: Spec) -> None:
     fit = [line.replace("train_one_epoch", "$train_step") for line in fit]
     draft.define("steps", "train_step", fit_source(spec).replace("train_one_epoch", "train_step"))
     methods = [
-        _function("fit(self)", ["args = self.args", *fit]),
-        _function("save(self, path)", ["args = self.args", *write_lines(draft, spec, role, "self.model", "path")]),
+        function("fit(self)", ["args = self.args", *fit]),
+        function("save(self, path)", ["args = self.args", *write_lines(draft, spec, role, "self.model", "path")]),
     ]
     if spec["target"] == "same":
-        methods.append(_function("load(self, path)", read_lines(draft, spec, "self.model", "path")))
+        methods.append(function("load(self, path)", read_lines(draft, spec, "self.model", "path")))
     if spec["holder"] == "attr_base":
-        draft.define("io", "BaseTrainer", _class("BaseTrainer", [_function("__init__(self, args)", build), *methods]))
-        init = _function("__init__(self, args)", ["super().__init__(args)", *wrap])
+        draft.define("io", "BaseTrainer", _class("BaseTrainer", [function("__init__(self, args)", build), *methods]))
+        init = function("__init__(self, args)", ["super().__init__(args)", *wrap])
         draft.define("engine", "Trainer", _class("Trainer($BaseTrainer)", [init]))
         return
     if spec["holder"] == "attr_setup":
-        setup = _function("setup(self)", ["args = self.args", *wrap])
-        methods = [_function("__init__(self, args)", build), setup, *methods]
+        setup = function("setup(self)", ["args = self.args", *wrap])
+        methods = [function("__init__(self, args)", build), setup, *methods]
     else:
-        methods = [_function("__init__(self, args)", [*build, *wrap]), *methods]
+        methods = [function("__init__(self, args)", [*build, *wrap]), *methods]
     draft.define("engine", "Trainer", _class("Trainer", methods))
 
 
@@ -224,12 +224,8 @@ def _options_source(options: tuple[str, ...]) -> str:
     lines += [_OPTIONS[option] for option in dict.fromkeys(options) if option in _OPTIONS]
     if "distributed" in options:
         lines += ["args = parser.parse_args()", 'args.distributed = int($os.environ.get("WORLD_SIZE", "1")) > 1']
-        return _function("parse_args()", [*lines, "return args"])
-    return _function("parse_args()", [*lines, "return parser.parse_args()"])
-
-
-def _function(signature: str, body: list[str]) -> str:
-    return f"def {signature}:\n" + textwrap.indent("\n".join(body), "    ")
+        return function("parse_args()", [*lines, "return args"])
+    return function("parse_args()", [*lines, "return parser.parse_args()"])
 
 
 def _class(header: str, methods: list[str]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-
-from .draft import Draft
+from .draft import Draft, function
 from .models import net_expression
 from .spec import Spec
 
@@ -138,7 +136,7 @@ def built(draft: Draft, spec: Spec, train: bool) -> tuple[list[str], str]:
         return ["model = $build_model(args)"], "model"
     if holder == "passed_along":
         body = [*wrap_lines(spec, "network"), "return network"]
-        draft.define("build", "parallelize", _function("parallelize(network, args)", body))
+        draft.define("build", "parallelize", function("parallelize(network, args)", body))
         return [f"model = $parallelize({net}, args)"], "model"
     if holder == "item":
         lines = ["nets = {}", f'nets["g"] = {net}', 'nets["d"] = $nn.Linear(2, 1)', *wrap_lines(spec, 'nets["g"]')]
@@ -185,8 +183,4 @@ def _define_factory(draft: Draft, spec: Spec, net: str) -> None:
         body += [f"return {wrapped(spec, 'model')}"]
     else:
         body += [*wrap_lines(spec, "model"), "return model"]
-    draft.define("build", "build_model", _function("build_model(args)", body))
-
-
-def _function(signature: str, body: list[str]) -> str:
-    return f"def {signature}:\n" + textwrap.indent("\n".join(body), "    ")
+    draft.define("build", "build_model", function("build_model(args)", body))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from .clashes import TAKES_MODEL
-from .draft import Draft
+from .draft import Draft, function
 from .spec import Spec
 from .wraps import condition_of
 
@@ -48,7 +46,7 @@ def define_unwrap(draft: Draft, spec: Spec) -> None:
     """The project's own unwrap helper, when the writer or the reader uses one."""
     if spec["unwrap"] in _HELPERS:
         draft.define("build", "unwrap_model", _HELPERS[spec["unwrap"]])
-    elif "helper" in (spec["reader_unwrap"],) or spec["unwrap"] == "caller":
+    elif spec["reader_unwrap"] == "helper" or spec["unwrap"] == "caller":
         draft.define("build", "unwrap_model", _HELPERS["helper"])
 
 
@@ -159,8 +157,7 @@ def _plain_write(draft: Draft, spec: Spec, role: str, model: str, path: str) -> 
     if spec["saver"] in TAKES_MODEL:
         return [*before, *_with_model(draft, spec, model, path)]
     if spec["saver"] == "closure":
-        nested = textwrap.indent("\n".join(_body(spec, model, "path")), "    ")
-        return [*before, "def save(path):", *nested.split("\n"), f"save({path})"]
+        return [*before, *function("save(path)", _body(spec, model, "path")).split("\n"), f"save({path})"]
     unwrap, weights = unwrapped(spec, model)
     lines, state = payload(spec, weights)
     return [*before, *unwrap, *lines, *_with_state(draft, spec, state, path)]
@@ -211,11 +208,11 @@ def _with_model(draft: Draft, spec: Spec, model: str, path: str) -> list[str]:
     body = _body(spec.replaced("unwrap", "none") if spec["unwrap"] == "caller" else spec, "model", inside)
     default = '="checkpoint.pth"' if spec["path"] == "default" else ""
     if kind == "model_helper":
-        draft.define("io", "save_model", _function(f"save_model(model, path{default})", body, 0))
+        draft.define("io", "save_model", function(f"save_model(model, path{default})", body))
         return [f"$save_model({given}{'' if default else ', ' + path})"]
     init = "    def __init__(self, path):\n        self.path = path\n        self.best = None\n\n"
     if kind == "model_method":
-        draft.define("io", "Saver", f"class Saver:\n{init}" + _function("save(self, model)", body, 4))
+        draft.define("io", "Saver", f"class Saver:\n{init}" + function("save(self, model)", body, 1))
         return [f"saver = $Saver({path})", f"saver.save({given})"]
     if kind == "callback":
         call = """
@@ -225,19 +222,12 @@ def _with_model(draft: Draft, spec: Spec, model: str, path: str) -> list[str]:
             self.save_checkpoint(model)
 
 """
-        source = (
-            f"class EarlyStopping:\n{init}" + call.lstrip("\n") + _function("save_checkpoint(self, model)", body, 4)
-        )
+        source = f"class EarlyStopping:\n{init}" + call.lstrip("\n") + function("save_checkpoint(self, model)", body, 1)
         draft.define("io", "EarlyStopping", source)
         return [f"early_stopping = $EarlyStopping({path})", f"early_stopping(0.5, {given})"]
-    draft.define("io", "SaveWeights", f"class SaveWeights:\n{init}" + _function("on_epoch_end(self, model)", body, 4))
+    draft.define("io", "SaveWeights", f"class SaveWeights:\n{init}" + function("on_epoch_end(self, model)", body, 1))
     return [
         f"callbacks = [$SaveWeights({path})]",
         "for callback in callbacks:",
         f"    callback.on_epoch_end({given})",
     ]
-
-
-def _function(signature: str, body: list[str], indent: int) -> str:
-    source = f"def {signature}:\n" + textwrap.indent("\n".join(body), "    ")
-    return textwrap.indent(source, " " * indent) + "\n"
