@@ -13,7 +13,6 @@ from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import symbol_of
 from ckptlint.analysis.values import (
     NONE,
-    Choice,
     Const,
     Content,
     Key,
@@ -48,7 +47,7 @@ def save(machine: Machine, value: Value, path: Value, site: Site, implied: str =
     )
     key = _path_key(machine, path)
     if key is not None:
-        machine.memory.write(0, key, value)
+        machine.memory.write(machine.disk, key, value)
 
 
 def _path_key(machine: Machine, path: Value) -> str | None:
@@ -128,8 +127,8 @@ def load(machine: Machine, path: Value, site: Site) -> Value:
     resolved = resolved_path(machine, path)
     key = _path_key(machine, path)
     if key is not None:
-        written = machine.memory.read(0, key)
-        if written is not None and not isinstance(written, Choice):
+        written = machine.memory.read(machine.disk, key)
+        if written is not None:
             machine.events.loads.append(
                 LoadEvent(site, resolved, 0, machine.guard, machine.run, tuple(machine.calls[-6:]))
             )

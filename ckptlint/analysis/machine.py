@@ -145,6 +145,7 @@ class Machine:
         self.parameter_symbols: set[str] = set()
         self.generic: dict[int, Ref] = {}
         self.run = 0
+        self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
         self.files = 0
         self._lines: dict[str, list[str]] = {}

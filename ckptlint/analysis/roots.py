@@ -96,6 +96,7 @@ def _run(machine: Machine, action: object) -> None:
     """One run: with steps of its own, and then with what it left in the hands of others."""
     assert callable(action)
     machine.run += 1
+    machine.disk = machine.memory.new_owner()
     machine.steps = STEPS_PER_RUN
     machine.escaped = []
     before = machine.memory.owners

@@ -82,9 +82,7 @@ class UnguardedStrictLoad(Rule):
         pair = failing[0]
         meetings = self._failing(pair)
         meeting = meetings[0]
-        always = all(
-            one.always and len(self._failing(one)) == len(one.meetings) for one in pairs if one.writer is not None
-        ) and all(one in failing for one in pairs)
+        always = all(one.always and len(self._failing(one)) == len(one.meetings) for one in pairs)
         error = load_error(meeting.fit.missing, meeting.fit.unexpected, (meeting.target.prefix, meeting.content.prefix))
         others = [other for one in pairs for other in one.meetings if other not in meetings]
         message = self._message(pair, meetings, others, error, always=always)
