@@ -131,6 +131,8 @@ def find(machine: Machine, owner: Value, name: str, site: Site) -> Value | Missi
     if isinstance(owner, Ref):
         return _of_object(machine, owner, name, site)
     if isinstance(owner, (PythonModule, Package, External)):
+        if name == "__dict__":
+            return Opaque(shorten(f"{symbol_of(owner)}.__dict__"), fresh=True)
         return imports.member(machine, owner, name)
     if isinstance(owner, Opaque):
         return _of_opaque(machine, owner, name)

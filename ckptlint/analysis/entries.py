@@ -104,7 +104,7 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
     if isinstance(owner, Keys):
         return element_of_keys(owner)
     if isinstance(owner, Opaque):
-        return Opaque(shorten(f"{owner.symbol}[{symbol_of(index)}]"))
+        return Opaque(shorten(f"{owner.symbol}[{symbol_of(index)}]"), fresh=owner.fresh)
     return Opaque("item")
 
 

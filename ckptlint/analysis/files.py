@@ -19,6 +19,7 @@ from ckptlint.analysis.values import (
     Keys,
     Opaque,
     Ref,
+    Shape,
     Site,
     Text,
     TupleValue,
@@ -28,6 +29,9 @@ from ckptlint.analysis.values import (
 
 _DEEPEST_ENTRY = 3
 _MOST_PARTS = 64
+
+#: `checkpoint["model"].module`, where the file holds the module itself.
+UNWRAPPED_ENTRY = (".module", "._orig_mod")
 
 
 def save(machine: Machine, value: Value, path: Value, site: Site, implied: str = "") -> None:
@@ -106,6 +110,10 @@ def _collect_object(
         return
     if info.kind not in ("dict", "file", "list"):
         parts.append(SavedPart(entry, guard))
+        return
+    if info.kind == "file" and info.entry and info.entry[-1] in UNWRAPPED_ENTRY:
+        # the module inside a wrapper that was read from a file, now saved again: bare
+        parts.append(SavedPart(entry, guard, module=Shape(known=False)))
         return
     bulk = machine.get(ref, entries.BULK)
     if bulk is not None and bulk != NONE:

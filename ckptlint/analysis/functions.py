@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import statements
+from ckptlint.analysis import statements, widening
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.machine import DEEPEST, Frame, FunctionInfo, Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -36,7 +36,7 @@ def call_function(
     machine.tick()
     owner = info.owner
     receiver = positional[0] if positional and info.kind != "static" and owner is not None else None
-    frame = Frame(machine.memory.new_owner(), info.file, info.unit, info.parents, info, receiver, owner)
+    frame = Frame(machine.memory.new_owner(), info.file, info.unit, info.parents, info, receiver, owner, site)
     frame.returned = []
     before = machine.guard
     machine.frames.append(frame)
@@ -57,10 +57,10 @@ def call_function(
         machine.frames.pop()
         machine.running.pop()
         machine.calls.pop()
-    return _joined(frame.returned, before, unknown)
+    return _joined(machine, frame.returned, before, unknown)
 
 
-def _joined(returned: list[tuple[Guard, Value]], outer: Guard, unknown: Opaque) -> Value:
+def _joined(machine: Machine, returned: list[tuple[Guard, Value]], outer: Guard, unknown: Opaque) -> Value:
     """What the call gives: each `return` under the conditions that led to it inside the call."""
     if not returned:
         return Opaque("never returns")
@@ -68,7 +68,7 @@ def _joined(returned: list[tuple[Guard, Value]], outer: Guard, unknown: Opaque) 
     if all(value == NONE for value in values):
         return NONE
     cases = [(guard - outer, value) for guard, value in returned]
-    return choose(cases, unknown.symbol)
+    return widening.join(machine, cases, unknown.symbol)
 
 
 def _bind_parameters(

@@ -28,13 +28,18 @@ ConstantValue: TypeAlias = None | bool | int | float | str
 MOST_LITERALS = 10
 
 
-class Literal(msgspec.Struct, frozen=True, order=True):
+class Literal(msgspec.Struct, frozen=True):
     """`symbol op constant` holds (or, negated, does not). `op` is "truthy", "==", "<", "<=", ">", ">=" or "is"."""
 
     symbol: str
     op: str
     constant: ConstantValue = None
     negated: bool = False
+
+    def __lt__(self, other: Literal) -> bool:
+        """Any order that is always the same; constants of different types can't be compared themselves."""
+        mine = (self.symbol, self.op, repr(self.constant), self.negated)
+        return mine < (other.symbol, other.op, repr(other.constant), other.negated)
 
     def __invert__(self) -> Literal:
         """The opposite literal."""

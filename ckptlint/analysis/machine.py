@@ -102,6 +102,7 @@ class Frame(msgspec.Struct):
     function: FunctionInfo | None = None
     receiver: Value | None = None
     owner: int | None = None
+    called_from: Site | None = None
     returned: list[tuple[Guard, Value]] = []
     globals_here: frozenset[str] = frozenset()
     nonlocals_here: frozenset[str] = frozenset()
@@ -144,6 +145,7 @@ class Machine:
         self.escaped: list[Value] = []
         self.parameter_symbols: set[str] = set()
         self.generic: dict[int, Ref] = {}
+        self.assigned_once: dict[str, frozenset[str]] = {}
         self.run = 0
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN

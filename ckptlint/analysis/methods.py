@@ -237,6 +237,10 @@ def _of_string(
         known = _constant_method(receiver.value, name, positional)
         if known is not None:
             return known
+    if name == "split" and isinstance(receiver, Const) and isinstance(receiver.value, str):
+        separator = positional[0].value if positional and isinstance(positional[0], Const) else None
+        if separator is None or (isinstance(separator, str) and separator):
+            return TupleValue(tuple(Const(one) for one in receiver.value.split(separator)))
     if name in ("strip", "lower", "upper", "rstrip", "lstrip", "as_posix", "resolve", "absolute", "expanduser"):
         return receiver
     if name == "joinpath":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ckptlint.analysis.events import WrapEvent
-from ckptlint.analysis.guards import Literal
+from ckptlint.analysis.guards import Guard, Literal
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import (
     Choice,
     ClassValue,
@@ -15,6 +16,7 @@ from ckptlint.analysis.values import (
     Site,
     TupleValue,
     Value,
+    alternatives,
     choose,
 )
 from ckptlint.knowledge import Preparer, Wrapper
@@ -201,3 +203,39 @@ def class_name(machine: Machine, cls: Value | None) -> str:
     if isinstance(cls, ClassValue):
         return f"{machine.class_info(cls).file}:{cls.name}"
     return cls.name if isinstance(cls, External) else ""
+
+
+def settled_unwrap(machine: Machine, value: Value) -> Value:
+    """`model.module if args.distributed else model` is an unwrap, also where `args.distributed` is not the very
+    condition of the wrap.
+
+    Both speak of the same launch, in other words; that they disagree is no supported configuration. So where a wrapper
+    and the module inside it are alternatives under opposite launch conditions, the wrapper gives way.
+    """
+    if not isinstance(value, Choice):
+        return value
+    plain = {inner for _, inner in value.alternatives}
+    cases = [(guard, _inside(machine, inner, guard, value, plain)) for guard, inner in value.alternatives]
+    return choose(cases, "unwrapped")
+
+
+def _inside(machine: Machine, wrapper: Value, guard: Guard, value: Choice, plain: set[Value]) -> Value:
+    if not isinstance(wrapper, Ref):
+        return wrapper
+    info = machine.info(wrapper)
+    if info.wrapper is None or not info.token:
+        return wrapper
+    inner = machine.memory.read(wrapper.id, info.token)
+    for _, candidate in alternatives(inner) if inner is not None else ():
+        if candidate not in plain:
+            continue
+        for other, one in value.alternatives:
+            opposite = any(~literal in other and is_environment(literal.symbol) for literal in guard)
+            if one == candidate and opposite and _same_wrap(other, guard):
+                return candidate
+    return wrapper
+
+
+def _same_wrap(unwrapped: Guard, wrapped: Guard) -> bool:
+    """Whether the two cases differ in one launch condition alone: the one that the unwrap asks for."""
+    return sum(1 for literal in wrapped if ~literal in unwrapped) == 1

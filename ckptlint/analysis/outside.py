@@ -101,6 +101,8 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
         return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
     if knowledge.fetch(name) is not None:
         return files.fetched(machine, name, site)
+    if knowledge.through(name) is not None and positional:
+        return _given_back(name, given)
     unwrap = knowledge.unwrap(name)
     if unwrap is not None and positional:
         return modules.unwrapped(machine, positional[0], unwrap.tokens)
@@ -117,6 +119,15 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
             wrapped = modules.prepare(machine, preparer, (inner,), site)
             return TupleValue((wrapped, Opaque("optimizer"), Opaque("loader"), Opaque("scheduler")))
     return None
+
+
+def _given_back(name: str, given: Arguments) -> Value:
+    """The first argument; `amp.initialize` gives back as many as it was given."""
+    positional, keywords = given
+    optimizers = keywords.get("optimizers", positional[1] if len(positional) > 1 else None)
+    if name.endswith("amp.initialize") and optimizers is not None:
+        return TupleValue((positional[0], optimizers))
+    return positional[0]
 
 
 def _wrapped(machine: Machine, name: str, given: Arguments, site: Site) -> Value | None:

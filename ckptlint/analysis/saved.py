@@ -43,7 +43,7 @@ def prefixed(saves: Iterable[SaveEvent], token: str) -> Iterator[Prefixed]:
         if save.implied:
             continue
         for part in save.parts:
-            if part.content is not None and part.content.shape is not None and part.content.shape.known:
+            if part.content is not None and part.content.shape is not None:
                 cases.setdefault(part.content.origin, []).append((save, part, part.content))
     for origin, group in cases.items():
         found = _of_place(origin, group, token)
@@ -63,7 +63,7 @@ def _of_place(origin: Site, group: list[tuple[SaveEvent, SavedPart, Content]], t
         guard = both(save.guard, part.guard) or part.guard
         carried = list(_carried(content, token))
         if not carried:
-            no.append(guard)
+            no += [guard] if content.shape.known else []
             continue
         yes.append(guard)
         sites[save.site] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import entries, shapes
+from ckptlint.analysis import entries, modules, shapes
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -24,7 +24,7 @@ from ckptlint.knowledge import Gather
 
 def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> Value:
     """`target.state_dict()`: a dict whose bulk is the keys of the module."""
-    cases = shapes.of_value(machine, target)
+    cases = shapes.of_value(machine, modules.settled_unwrap(machine, target))
     made = entries.new_dict(machine, site)
     bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
@@ -102,6 +102,7 @@ def load(
     machine: Machine, target: Value, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
 ) -> Value:
     """`target.load_state_dict(source, strict=...)`."""
+    site = _outermost(machine, site)
     source = positional[0] if positional else keywords.get("state_dict")
     if source is None:
         return Opaque("incompatible keys")
@@ -116,6 +117,15 @@ def load(
         ApplyEvent(site, targets, sources, strict, machine.guard, machine.run, handled, tuple(machine.calls[-6:]))
     )
     return TupleValue((Opaque("missing_keys"), Opaque("unexpected_keys")))
+
+
+def _outermost(machine: Machine, site: Site) -> Site:
+    """Inside a class's own `load_state_dict` the load belongs to whoever called it."""
+    for frame in reversed(machine.frames):
+        if frame.function is None or frame.function.name != "load_state_dict" or frame.called_from is None:
+            break
+        site = frame.called_from
+    return site
 
 
 def _sources(machine: Machine, source: Value) -> list[SourceCase]:

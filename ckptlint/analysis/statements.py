@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ckptlint.analysis import attributes, classes, entries, expressions, imports, loops
+from ckptlint.analysis import attributes, classes, entries, expressions, imports, loops, switches, widening
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
 from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
 from ckptlint.analysis.memory import Cell
@@ -76,7 +76,7 @@ def _assign(machine: Machine, node: ir.Assign) -> bool:
         return True
     value = expressions.evaluate(machine, node.value)
     for target in node.targets:
-        assign(machine, target, value)
+        assign(machine, target, switches.value_of(machine, target, value))
     return True
 
 
@@ -103,7 +103,7 @@ def assign(machine: Machine, target: ir.Expr, value: Value) -> None:
 
 
 def _called(name: str, value: Value) -> Value:
-    if name in OPTIONS and isinstance(value, Opaque) and not value.fresh:
+    if name in OPTIONS and isinstance(value, Opaque) and not value.fresh and value.symbol.endswith((")", "[0]")):
         return Opaque("args")
     return value
 
@@ -285,7 +285,7 @@ def _join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]
             if value is not None:
                 cases += [(guard, value) for guard in guards]
         if cases:
-            memory.write(owner, name, choose(cases, f"{name} after a branch"))
+            memory.write(owner, name, widening.join(machine, cases, name))
         elif old is not None:
             memory.delete(owner, name)
 

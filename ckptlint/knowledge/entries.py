@@ -66,6 +66,10 @@ class Fetch(Entry, frozen=True, kw_only=True):
     """A call whose result comes from outside the project."""
 
 
+class Through(Entry, frozen=True, kw_only=True):
+    """A call that gives its first argument back, changed inside."""
+
+
 class Unwrap(Entry, frozen=True, kw_only=True):
     """A call that gives back the module inside."""
 
@@ -109,6 +113,7 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     save: tuple[Save, ...] = ()
     load: tuple[Load, ...] = ()
     fetch: tuple[Fetch, ...] = ()
+    through: tuple[Through, ...] = ()
     unwrap: tuple[Unwrap, ...] = ()
     gather: tuple[Gather, ...] = ()
     module: ModuleFacts | None = None

@@ -1,0 +1,66 @@
+"""Switches: constants at the top of a script that its user is meant to edit.
+
+    compile = False        # use PyTorch 2.0 to compile the model
+    GPU_ID = "0"
+    ...
+    if compile:
+        model = torch.compile(model)
+
+The value that happens to stand there decides nothing: the file may have been written with another one. Such a name is
+one that speaks of the machine or the launch, given a constant once, at module level; the same holds for attributes of
+configuration objects and classes that are filled there.
+"""
+
+from __future__ import annotations
+
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.symbols import is_environment
+from ckptlint.analysis.values import Const, Opaque, TupleValue, Value
+from ckptlint.facts import ir
+
+
+def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
+    """The value to bind: the constant, or for a switch an unknown of the switch's name."""
+    frame = machine.frames[-1]
+    if frame.unit or not _is_constant(value):
+        return value
+    if isinstance(target, ir.Attribute) and is_environment(target.name):
+        # cfg.GPUS = (0,): a default, which files and options overwrite
+        return Opaque(target.name)
+    if not isinstance(target, ir.Name) or not is_environment(target.name) or target.name.startswith("__"):
+        return value
+    if frame.owner is not None:
+        return Opaque(f"{machine.classes[frame.owner].name}.{target.name}")
+    file = frame.file
+    if file not in machine.assigned_once:
+        machine.assigned_once[file] = _assigned_once(machine.store.skeleton(file).body)
+    return Opaque(target.name) if target.name in machine.assigned_once[file] else value
+
+
+def _is_constant(value: Value) -> bool:
+    if isinstance(value, TupleValue):
+        return all(_is_constant(item) for item in value.items)
+    return isinstance(value, Const) and value.value is not None
+
+
+def _assigned_once(body: tuple[ir.Stmt, ...]) -> frozenset[str]:
+    counts: dict[str, int] = {}
+    _count(body, counts)
+    return frozenset(name for name, count in counts.items() if count == 1)
+
+
+def _count(body: tuple[ir.Stmt, ...], counts: dict[str, int]) -> None:
+    for statement in body:
+        if isinstance(statement, ir.Assign):
+            for target in statement.targets:
+                if isinstance(target, ir.Name):
+                    counts[target.name] = counts.get(target.name, 0) + 1
+        elif isinstance(statement, ir.AugAssign) and isinstance(statement.target, ir.Name):
+            counts[statement.target.name] = counts.get(statement.target.name, 0) + 2
+        for inner in ("body", "orelse", "final"):
+            block = getattr(statement, inner, ())
+            if isinstance(block, tuple) and not isinstance(statement, ir.ClassDef):
+                _count(block, counts)
+        if isinstance(statement, ir.Try):
+            for handler in statement.handlers:
+                _count(handler.body, counts)
