@@ -35,6 +35,15 @@ _OTHERS = (
     (b"#!", "a script", "name the checkpoint file"),
 )
 
+# Formats without a mark of their own at the start.
+_BY_NAME = (
+    (".onnx", "an ONNX model", "torch cannot load it, use onnxruntime"),
+    (".tflite", "a TensorFlow Lite model", "torch cannot load it"),
+    (".pb", "a TensorFlow graph", "torch cannot load it"),
+    (".py", "Python source", "name the checkpoint file (`ckptlint check` is for source)"),
+    (".yaml", "a configuration", "name the checkpoint file"),
+)
+
 
 def sniff(source: Source) -> str:
     """`zip`, `legacy`, `tar`, `safetensors` or `index`.
@@ -54,6 +63,9 @@ def sniff(source: Source) -> str:
         return "tar"
     for mark, what, then in _OTHERS:
         if head.startswith(mark):
+            raise BadCheckpoint(f"{source.name} is {what}: {then}")
+    for suffix, what, then in _BY_NAME:
+        if source.name.lower().endswith(suffix):
             raise BadCheckpoint(f"{source.name} is {what}: {then}")
     text = head.lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<head")):

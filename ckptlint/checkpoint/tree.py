@@ -16,6 +16,7 @@ deep, is a small file and a billion values.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ckptlint.checkpoint.inert import Call, Global, OrderedDictValue, PersistentId
@@ -41,12 +42,16 @@ class Walked(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def walk(root: object, find: FindStorage) -> Walked:
-    """List everything below `root`; `find` knows the storages of the file.
+# The qualified name of a TorchScript class -> the names of its parameters and buffers, None when it is not known.
+Registered = Callable[[str], frozenset[str] | None]
+
+
+def walk(root: object, find: FindStorage, registered: Registered = lambda _: None) -> Walked:
+    """List everything below `root`; `find` knows the storages of the file, `registered` the classes of TorchScript.
 
     Raises BadCheckpoint when it unfolds into more than a few million values.
     """
-    walker = _Walker(find)
+    walker = _Walker(find, registered)
     for path, value, kind in find_entries(root):
         walker.entry(path, value, kind)
     return Walked(
@@ -170,8 +175,9 @@ def _holds_entries(below: list[tuple[object, object]]) -> bool:
 class _Walker:
     """The lists that grow while the entries are walked."""
 
-    def __init__(self, find: FindStorage) -> None:
+    def __init__(self, find: FindStorage, registered: Registered) -> None:
         self.find = find
+        self.registered = registered
         self.entries: list[Entry] = []
         self.tensors: list[Tensor] = []
         self.values: list[Value] = []
@@ -204,11 +210,12 @@ class _Walker:
             )
         )
 
-    def _tensor(self, call: object, place: Place) -> None:
+    def _tensor(self, call: object, place: Place, *, persistent: bool = True) -> None:
         assert isinstance(call, Call)
         self._count(_CONTAINER_VISITS)
         try:
-            self.tensors.append(rebuild(call, self.find, place))
+            tensor = rebuild(call, self.find, place)
+            self.tensors.append(tensor if persistent else tensor._replace(persistent=False))
         except NotATensor as error:
             self.bad_tensors += 1
             if self.bad_tensors <= _MAX_PROBLEMS:
@@ -285,9 +292,11 @@ class _Walker:
                 inside = [((*here, "_modules", step), step, child) for step, child in modules.items()]
             else:  # TorchScript: parameters, buffers and children are attributes alike
                 inside = [((*here, step), step, child) for step, child in state.items()]
+                own = self.registered(class_of(module))
                 for where, step, child in inside:
                     if is_tensor_call(child):
-                        self._tensor(child, Place(where, entry, dotted + plain_name(step)))
+                        left_out = own is not None and step not in own
+                        self._tensor(child, Place(where, entry, dotted + plain_name(step)), persistent=not left_out)
             below = [
                 (child, where, dotted + plain_name(step)) for where, step, child in inside if kind_of(child) == "module"
             ]
@@ -304,10 +313,10 @@ class _Walker:
             for step, child in members.items():
                 if not is_tensor_call(child):
                     continue
-                before = len(self.tensors)
-                self._tensor(child, Place((*here, table, step), entry, dotted + plain_name(step)))
-                if table == "_buffers" and step in left_out and len(self.tensors) > before:
-                    self.tensors[-1] = self.tensors[-1]._replace(persistent=False)
+                persistent = table == "_parameters" or step not in left_out
+                self._tensor(
+                    child, Place((*here, table, step), entry, dotted + plain_name(step)), persistent=persistent
+                )
 
 
 # Leaves that the walk passes over; bool, int, float, str and bytes.

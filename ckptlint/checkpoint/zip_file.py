@@ -17,7 +17,7 @@ from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Problem, Storag
 from ckptlint.checkpoint.reading import WholePickle, judge, pickle_of_member
 from ckptlint.checkpoint.source import Source
 from ckptlint.checkpoint.tree import Walked, walk
-from ckptlint.checkpoint.zip_directory import Directory, payload_start, read_directory, read_member
+from ckptlint.checkpoint.zip_directory import Directory, read_directory, read_member
 
 
 class Archive(NamedTuple):
@@ -55,7 +55,12 @@ def read_zip(source: Source) -> Checkpoint:
     """
     archive = open_archive(source)
     storages = ZipStorages(source.name, archive)
-    walked = walk(archive.pickle.value, storages.find)
+    if archive.script:
+        from ckptlint.checkpoint.script import registered_names  # noqa: PLC0415
+
+        walked = walk(archive.pickle.value, storages.find, registered_names(source, archive))
+    else:
+        walked = walk(archive.pickle.value, storages.find)
     judged = judge(source.name, archive.pickle, walked, script=archive.script)
     order = _small_record(source, archive, "byteorder") or "little"
     return Checkpoint(
@@ -148,14 +153,6 @@ class ZipStorages:
             size = sum(member.size for member in dead)
             found.append(Problem("note", "dead-records", f"{len(dead):,} records ({size:,} bytes) belong to no tensor"))
         return found
-
-
-def locate(source: Source, storage: Storage, directory: Directory) -> Storage:
-    """The storage with `start` filled in: reads the record's local header (see `zip_directory.payload_start`)."""
-    member = directory.members.get(storage.member or "")
-    if member is None or member.method != 0:
-        return storage
-    return storage._replace(start=payload_start(source, member))
 
 
 def _small_record(source: Source, archive: Archive, name: str) -> str | None:
