@@ -8,7 +8,7 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 from __future__ import annotations
 
 from ckptlint.analysis import classes, entries, imports
-from ckptlint.analysis.events import ModuleAccessEvent
+from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.spreading import spread
@@ -63,6 +63,9 @@ def _present(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     value = find(machine, owner, name, site)
     if isinstance(value, Missing):
         return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
+    if isinstance(value, Method) and isinstance(owner, Opaque) and name in machine.knowledge.module.returns_self:
+        # Not called: `args.cuda` is an option, not the method of a module.
+        return Opaque(shorten(f"{owner.symbol}.{name}"))
     return value
 
 
@@ -193,7 +196,7 @@ def _of_object(machine: Machine, owner: Ref, name: str, site: Site) -> Value | M
         return Method(owner, name)
     if info.kind == "file":
         if name in UNWRAPPING:
-            return entries.item(machine, owner, Const("." + name), site)
+            return _unwrapped_from_file(machine, owner, name, site)
         return Method(owner, name)
     if info.kind == "opaque":
         return Opaque(f"<object {owner.id}>.{name}")
@@ -213,6 +216,16 @@ def _of_object(machine: Machine, owner: Ref, name: str, site: Site) -> Value | M
     if name in UNWRAPPING:
         return Opaque(f"<object {owner.id}>.{name}")
     return Opaque(shorten(f"{_described(machine, owner)}.{name}"))
+
+
+def _unwrapped_from_file(machine: Machine, owner: Ref, name: str, site: Site) -> Value:
+    info = machine.info(owner)
+    if info.file is not None and not info.foreign:
+        handled = any(block.catches_any("AttributeError") for block in machine.tries)
+        machine.events.loaded_unwraps.append(
+            LoadedUnwrapEvent(site, name, info.file, info.entry, machine.guard, handled)
+        )
+    return entries.item(machine, owner, Const("." + name), site)
 
 
 def _described(machine: Machine, owner: Ref) -> str:

@@ -98,6 +98,17 @@ class ModuleAccessEvent(msgspec.Struct, frozen=True):
     wraps: tuple[Site, ...] = ()
 
 
+class LoadedUnwrapEvent(msgspec.Struct, frozen=True):
+    """`torch.load(path)["model"].module`: the file is taken to hold a wrapped module, pickled whole."""
+
+    site: Site
+    attribute: str
+    file: int
+    entry: tuple[str, ...]
+    guard: Guard
+    handled: bool
+
+
 class WrapEvent(msgspec.Struct, frozen=True):
     """A module is wrapped."""
 
@@ -117,3 +128,4 @@ class Events(msgspec.Struct):
     state_dicts: list[StateDictEvent] = []
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []
+    loaded_unwraps: list[LoadedUnwrapEvent] = []

@@ -30,6 +30,7 @@ ENOUGH = 2
 #: files are renamed: `best.pth` is `net_epoch_9.pth` under the name that the reader knows.
 OTHER_NAME = -1
 SAME_CLASS = 2
+SAME_NAME = 2
 
 _PREFIX_SYMBOL = re.compile(r"^prefix of file (\d+) (.*)$")
 _HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
@@ -53,6 +54,7 @@ class Pair(msgspec.Struct, frozen=True):
     origin: Site
     evidence: int
     meetings: tuple[Meeting, ...]
+    named: bool = False
 
     @property
     def differs(self) -> list[Meeting]:
@@ -83,13 +85,14 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
                 pair = _paired(reader, load, file, writer)
                 if pair is not None:
                     found.append(pair)
-            best = max((pair.evidence for pair in found), default=0)
-            yield from (pair for pair in found if pair.evidence == best)
+            # A writer whose path agrees outweighs those of which only the model is the same.
+            best = max((pair.evidence for pair in found if pair.named), default=0)
+            yield from (pair for pair in found if pair.evidence >= best)
 
 
 def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
     """Whether nothing speaks against this reader being given what the writer writes, however little speaks for it."""
-    if _path_evidence(load.path, writer.path) is None:
+    if path_evidence(load.path, writer.path) is None:
         return False
     written = [(part.entry, part.content.shape) for part in writer.parts if part.content is not None]
     for source in reader.sources:
@@ -105,7 +108,7 @@ def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
 
 def same_file(load: LoadEvent, writer: SaveEvent) -> bool:
     """Whether the two paths can be one file."""
-    return _path_evidence(load.path, writer.path) is not None
+    return path_evidence(load.path, writer.path) is not None
 
 
 def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
@@ -129,7 +132,7 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
 
 
 def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -> Pair | None:
-    named = _path_evidence(load.path, writer.path)
+    named = path_evidence(load.path, writer.path)
     if named is None:
         named = OTHER_NAME
     meetings: list[Meeting] = []
@@ -159,7 +162,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
     if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
         return None
-    return Pair(reader, writer, origin, evidence, tuple(meetings))
+    return Pair(reader, writer, origin, evidence, tuple(meetings), named >= SAME_NAME)
 
 
 def _meeting(
@@ -236,7 +239,7 @@ def _shared(guard: Guard) -> Guard:
 # --- evidence ------------------------------------------------------------------------------------------------------
 
 
-def _path_evidence(read: Value, written: Value) -> int | None:
+def path_evidence(read: Value, written: Value) -> int | None:
     """How well two paths agree, None when they are plainly different files."""
     best: int | None = None
     for _, one in alternatives(read):

@@ -21,6 +21,7 @@ from ckptlint.analysis import roots
 from ckptlint.analysis.events import Events
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.pairs import Pair, pairs
+from ckptlint.analysis.pickled import PickledPair, pickled_pairs
 from ckptlint.analysis.values import Site
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Place, Position, Span
@@ -64,6 +65,12 @@ class Project:
     def pairs(self) -> tuple[Pair, ...]:
         """Readers with the writers whose files they can meet, see `pairs`."""
         return tuple(pairs(self.events.saves, self.events.loads, self.events.applies))
+
+    @cached_property
+    def pickled(self) -> tuple[PickledPair, ...]:
+        """Readers that unwrap a module that was pickled bare, see `pickled`."""
+        events = self.events
+        return tuple(pickled_pairs(events.saves, events.loads, events.loaded_unwraps))
 
     @cached_property
     def failing(self) -> dict[Site, list[Pair]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ckptlint.analysis.pairs import Meeting, Pair
+from ckptlint.analysis.pickled import PickledPair
 from ckptlint.analysis.values import Site
 from ckptlint.analysis.words import condition, load_error
 from ckptlint.findings import Confidence, Finding, Related, Severity
@@ -70,6 +71,25 @@ class UnguardedStrictLoad(Rule):
             failing = [pair for pair in pairs if self._failing(pair)]
             if failing:
                 yield self._finding(project, site, pairs, failing)
+        for site, pickled in {pair.reader.site: pair for pair in project.pickled}.items():
+            yield self._pickled(project, site, pickled)
+
+    def _pickled(self, project: Project, site: Site, pair: PickledPair) -> Finding:
+        attribute = pair.reader.attribute
+        how = "always" if pair.always else "also"
+        return Finding(
+            code=self.code,
+            name=self.name,
+            message=(
+                f"the file that is loaded here {how} holds a model that is not wrapped, and this stops with "
+                f"AttributeError: object has no attribute '{attribute}'"
+            ),
+            severity=Severity.ERROR if pair.always else Severity.WARNING,
+            confidence=Confidence.MEDIUM,
+            place=project.place(site),
+            statement=project.statement(site),
+            related=(Related(project.place(pair.writer.site), "the model is written here, as it is"),),
+        )
 
     @staticmethod
     def _failing(pair: Pair) -> list[Meeting]:
