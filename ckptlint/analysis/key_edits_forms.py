@@ -64,20 +64,25 @@ def text_of(node: ir.Expr | None, texts: Mapping[str, str]) -> str | None:
 
 def root_name(node: ir.Expr) -> str | None:
     """The variable at the bottom of a chain of calls and subscripts: `k` of `k.replace("a", "b")[2:]`."""
-    while True:
-        if isinstance(node, ir.Name):
-            return node.name
-        if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute):
-            if _is_join(node) or _is_regex(node.func, "sub"):
-                node = node.args[-1 if _is_join(node) else 2].value if len(node.args) in (1, 3, 4) else node.func.value
-            else:
-                node = node.func.value
-        elif isinstance(node, ir.Call) and isinstance(node.func, ir.Name) and node.func.name == "str" and node.args:
-            node = node.args[0].value
-        elif isinstance(node, ir.Subscript):
-            node = node.value
-        else:
+    while not isinstance(node, ir.Name):
+        below = _below(node)
+        if below is None:
             return None
+        node = below
+    return node.name
+
+
+def _below(node: ir.Expr) -> ir.Expr | None:
+    """What a call or a subscript is made of."""
+    if isinstance(node, ir.Subscript):
+        return node.value
+    if not isinstance(node, ir.Call):
+        return None
+    if _is_join(node) or (isinstance(node.func, ir.Name) and node.func.name == "str" and node.args):
+        return node.args[0].value
+    if not isinstance(node.func, ir.Attribute):
+        return None
+    return node.args[2].value if _is_regex(node.func, "sub") and len(node.args) >= 3 else node.func.value
 
 
 def split_of(node: ir.Expr) -> tuple[ir.Expr, ir.Call] | None:
@@ -131,11 +136,16 @@ def _of_subscript(node: ir.Subscript, texts: Mapping[str, str]) -> Form | None:
         return None
     lower = node.index.lower
     if isinstance(lower, ir.BinOp) and lower.op == "+":
+        for side in (lower.left, lower.right):
+            if (
+                isinstance(side, ir.Call)
+                and isinstance(side.func, ir.Attribute)
+                and side.func.name in ("find", "index")
+            ):
+                found_at = text_of(side.args[0].value if side.args else None, texts)
+                return Form("split", node.value, None if found_at == "." else found_at)
         inner = _length(lower.left, texts) or _length(lower.right, texts)
-        if inner is not None:
-            return Form("slice", node.value, length=None, label=inner[2])
-        found_at = _place_in(lower.left, texts) or _place_in(lower.right, texts)
-        return None if found_at is None else Form("split", node.value, None if found_at == "." else found_at)
+        return None if inner is None else Form("slice", node.value, label=inner[2])
     known = _length(lower, texts)
     if known is not None:
         return Form("slice", node.value, known[1], length=known[0], named=True, label=known[2])
@@ -169,14 +179,6 @@ def _length(node: ir.Expr | None, texts: Mapping[str, str]) -> tuple[int | None,
             return None
         text = text_of(of, texts)
         return (None if text is None else len(text)), text, _label(of)
-    return None
-
-
-def _place_in(node: ir.Expr, texts: Mapping[str, str]) -> str | None:
-    """The text of `k.find(".")` or `k.index("module.")`."""
-    if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute) and node.func.name in ("find", "index"):
-        text = text_of(node.args[0].value if node.args else None, texts)
-        return text if text is not None and "." in text else None
     return None
 
 

@@ -29,8 +29,8 @@ _STATE_DICT = re.compile(
 _LOADERS = frozenset({"load_state_dict_from_url", "load_url", "load_file", "load_checkpoint", "safe_load_file"})
 _TORCH = frozenset({"torch", "th", "safetensors", "paddle", "dill", "joblib"})
 _THROUGH = frozenset(
-    "list sorted tuple iter next enumerate reversed set dict OrderedDict deepcopy copy tqdm zip cast"
-    " items keys get pop values most_common".split()
+    {"list", "sorted", "tuple", "iter", "next", "enumerate", "reversed", "set", "dict", "OrderedDict", "deepcopy"}
+    | {"copy", "tqdm", "zip", "cast", "items", "keys", "get", "pop", "values"}
 )
 _OF_PARAMETERS = frozenset({"named_parameters", "named_buffers", "named_modules", "named_children"})
 
@@ -123,9 +123,7 @@ def _read(
             for one in inside(target):
                 if isinstance(one, ir.Subscript):
                     stored |= names_in(one.index)
-    elif isinstance(node, ir.AugAssign) and isinstance(node.target, ir.Name):
-        values.setdefault(node.target.name, []).append(node.value)
-    elif isinstance(node, ir.NamedExpr) and isinstance(node.target, ir.Name):
+    elif isinstance(node, ir.AugAssign | ir.NamedExpr) and isinstance(node.target, ir.Name):
         values.setdefault(node.target.name, []).append(node.value)
     elif isinstance(node, ir.DictItem) and node.key is not None:
         stored |= names_in(node.key)
