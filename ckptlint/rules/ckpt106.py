@@ -9,6 +9,7 @@ from ckptlint.analysis.events import ModuleAccessEvent
 from ckptlint.analysis.values import Site
 from ckptlint.analysis.words import condition
 from ckptlint.findings import Confidence, Finding, Related, Severity
+from ckptlint.fixes.mending import access
 from ckptlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -85,4 +86,5 @@ class UnconditionalModuleAttribute(Rule):
             place=place,
             statement=project.statement(site),
             related=tuple(sorted(Related(project.place(wrap), "it is wrapped only here") for wrap in wraps)),
+            fix=access.fix(project, site, attribute, frozenset(wraps)),
         )

@@ -10,6 +10,7 @@ from ckptlint.analysis.pickled import PickledPair
 from ckptlint.analysis.values import Site
 from ckptlint.analysis.words import condition, load_error
 from ckptlint.findings import Confidence, Finding, Related, Severity
+from ckptlint.fixes.mending import mend
 from ckptlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class UnguardedStrictLoad(Rule):
             place=place,
             statement=project.statement(site),
             related=tuple(sorted({one.place: one for one in related if one.place != place}.values())),
+            fix=mend.fix(project, site),
         )
 
     @staticmethod

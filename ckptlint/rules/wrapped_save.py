@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ckptlint.analysis.saved import Prefixed
 from ckptlint.analysis.words import condition, key_list
 from ckptlint.findings import Confidence, Finding, Related
+from ckptlint.fixes.mending import mend
 from ckptlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def report(rule: Rule, project: Project, found: Prefixed) -> Finding:
         place=place,
         statement=project.statement(found.origin),
         related=tuple(_related(project, found)),
+        fix=mend.fix(project, found.origin),
     )
 
 
