@@ -2,6 +2,7 @@
 
     key.replace("module.", "")    eats `features.module.` too      key.removeprefix("module.")
     key.lstrip("module.")         eats the letters of any name     the same
+    key.strip("module.")          eats them at both ends           the same
     key[7:]                       eats keys that have no prefix    the same
 
 Before Python 3.9 there is no `removeprefix`: `(key[len("module."):] if key.startswith("module.") else key)`.
@@ -39,7 +40,7 @@ def _key_and_prefix(tree: ast.expr, text: str, prefix: str) -> tuple[str, str] |
         return (_text(text, tree.value), literal) if literal is not None else None
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Attribute) or tree.keywords or not tree.args:
         return None
-    strips = tree.func.attr == "lstrip" and len(tree.args) == 1
+    strips = tree.func.attr in ("lstrip", "strip") and len(tree.args) == 1
     removes = tree.func.attr == "replace" and 2 <= len(tree.args) <= 3 and _is_empty(tree.args[1])
     if not (strips or removes) or isinstance(tree.args[0], ast.Starred):
         return None

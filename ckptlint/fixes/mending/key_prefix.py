@@ -1,0 +1,63 @@
+"""The fix of a cut that takes too much off a key: the prefix is taken off where it is a prefix, and nowhere else.
+
+    k.lstrip("module.")        safe: nobody wants the letters of names to go
+    k[len("module."):]         safe: a wrapper's prefix is on every key of a file or on none
+    k[7:]  # remove `module.`  safe: the text beside it says what the 7 characters are
+    k[7:]                      unsafe: they may be something else
+    k[len("encoder."):]        unsafe: keys that were cut to nonsense, and ignored, would now meet a key of the model
+    k.replace("module.", "")   unsafe: files with `features.module.` inside, or wrapped twice, are read well so far
+
+Without a target version the text is for Python 3.10, which ckptlint itself needs.
+"""
+
+from __future__ import annotations
+
+from ckptlint.analysis.key_edits import KeyEdit
+from ckptlint.analysis.solve import Project
+from ckptlint.findings import Applicability, Edit, Fix, Span
+from ckptlint.fixes.mending.sources import Sources
+from ckptlint.fixes.shapes.file import File
+from ckptlint.fixes.shapes.prefix import anchored
+
+_OF_LENGTH = {7: "module.", 10: "_orig_mod."}
+_WRAPPERS = ("module.", "_orig_mod.")
+_PYTHON = (3, 10)
+
+
+def fix(project: Project, cut: KeyEdit) -> Fix | None:
+    """The fix of one cut, None where it is not known what is to be taken off."""
+    file = project.derived(Sources)[cut.sites[0].file]
+    prefix = cut.token or _OF_LENGTH.get(cut.length or 0)
+    if file is None or (prefix is None and not cut.label) or (cut.token and not cut.token.endswith(".")):
+        return None
+    edits: list[Edit] = []
+    for site in cut.sites:
+        offsets = file.offsets(project.place(site).span)
+        if offsets is None:
+            return None
+        content = anchored(file.text[slice(*offsets)], prefix or "", _python(project))
+        if content is None:
+            return None
+        edits.append(file.replacement(*offsets, content))
+    statement = project.statement(cut.sites[0])
+    applicability = Applicability.SAFE if _is_safe(cut, prefix, file, statement) else Applicability.UNSAFE
+    shown = f'"{prefix}"' if prefix else f"`{cut.label}`"
+    return Fix(applicability, f"take {shown} off only where the key begins with it", tuple(edits))
+
+
+def _is_safe(cut: KeyEdit, prefix: str | None, file: File, statement: Span) -> bool:
+    if cut.kind == "strip":
+        return True
+    if cut.kind != "slice" or prefix not in _WRAPPERS:
+        return False
+    if cut.named:
+        return True
+    around = file.rows[max(0, statement.start.row - 2) : statement.end.row]
+    return any(prefix in row for row in around)
+
+
+def _python(project: Project) -> tuple[int, int]:
+    """The oldest Python that the project is for: `py38` is (3, 8)."""
+    told = project.settings.target_version
+    digits = told.removeprefix("py") if told else ""
+    return (int(digits[0]), int(digits[1:])) if len(digits) > 1 and digits.isdigit() else _PYTHON
