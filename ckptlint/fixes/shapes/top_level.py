@@ -1,18 +1,30 @@
 """Where in a file an import or a function can be added, so that all code below can use it.
 
 After the imports that stand together with the first import of torch; else after the first imports; else after the
-docstring; else before the first statement. All additions of a file go to that one place, see
-`ckptlint.fixes.edit.Addition`. Imports inside `if` and `try` are no place: what they guard may not run.
+docstring; else before the first statement. All functions of a file go to that one place, see
+`ckptlint.fixes.edit.Addition`; imports stand where isort would look for them:
+
+    import torch
+    import torch.nn as nn
+                                    <- from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+    from data import batches
+                                    <- def unwrap_model(model): ...
+
+Imports inside `if` and `try` are no place: what they guard may not run.
 """
 
 from __future__ import annotations
 
 import ast
+import re
+import sys
 
 from ckptlint.findings import Edit, Position
 from ckptlint.fixes.edit import insertion
 from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.names import fresh
+
+_IMPORTED = re.compile(r"(import|from)\s+([\w.]+)")
 
 
 def at_top_level(file: File, content: str) -> Edit:
@@ -20,6 +32,8 @@ def at_top_level(file: File, content: str) -> Edit:
     path, rows, tree = file.path, file.rows, file.tree
     is_function = content.startswith("\n")
     last = _last_before(tree)
+    if not is_function and (row := _row_for(tree, content)) is not None:
+        return insertion(path, Position(row, 1), content)
     if last is None:
         if not tree.body:
             end = Position(len(rows), len(rows[-1]) + 1)
@@ -49,6 +63,56 @@ def with_function(file: File, name: str, source: str) -> tuple[str, tuple[Edit, 
     name = fresh(name, file.names)
     content = source.replace("{name}", name)
     return name, (at_top_level(file, f"\n\n{content}\n"),)
+
+
+def _row_for(tree: ast.Module, line: str) -> int | None:
+    """The row of a new import between those of the same package, or of the standard library, when they are sorted.
+
+    `from` lines follow the plain imports of their paragraph.
+    """
+    imports = _run_with_torch(tree)
+    found = _IMPORTED.match(line)
+    if found is None:
+        return None
+    plain, wanted = found.group(1) == "import", found.group(2)
+    near: int | None = None
+    for number, statement in enumerate(imports):
+        is_plain = isinstance(statement, ast.Import)
+        name = statement.names[0].name if isinstance(statement, ast.Import) else statement.module or ""
+        if not _same_section(name, wanted) or (isinstance(statement, ast.ImportFrom) and statement.level):
+            continue
+        if name <= wanted if is_plain is plain else is_plain:
+            near = number
+        elif near is None and plain and is_plain:
+            return statement.lineno
+    if near is None:
+        return None
+    while not plain and near + 1 < len(imports) and _follows(imports[near], imports[near + 1]):
+        near += 1
+    # nothing may follow: then there may be no line end to insert after
+    return _last_row(imports[near], tree) + 1 if imports[near] is not tree.body[-1] else None
+
+
+def _follows(one: ast.stmt, other: ast.stmt) -> bool:
+    """Whether a plain import stands on the next row."""
+    return isinstance(other, ast.Import) and other.lineno == (one.end_lineno or 0) + 1
+
+
+def _same_section(one: str, other: str) -> bool:
+    first, second = one.split(".")[0], other.split(".")[0]
+    return first == second or {first, second} <= sys.stdlib_module_names
+
+
+def _run_with_torch(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
+    """The imports up to the last of those that stand together with the first import of torch."""
+    last = _last_before(tree)
+    imports: list[ast.Import | ast.ImportFrom] = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            imports.append(statement)
+        if statement is last:
+            break
+    return imports
 
 
 def _last_before(tree: ast.Module) -> ast.stmt | None:
