@@ -59,6 +59,7 @@ class Recorder:
         self._depth = 0
         self._origin: dict[int, tuple[torch.Tensor, str, nn.Module, Site | None]] = {}
         self._file_values: set[bytes] | None = None
+        self._file_tensors: dict[int, torch.Tensor] = {}
         self.saves: list[Save] = []
         self.loads: list[Load] = []
         self.load_errors: list[BaseException] = []
@@ -75,6 +76,7 @@ class Recorder:
         for owner, name, original in reversed(self._undo):
             setattr(owner, name, original)
         self._origin.clear()
+        self._file_tensors.clear()
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
@@ -111,7 +113,9 @@ class Recorder:
         def load(*args: Any, **kwargs: Any) -> Any:
             found = original(*args, **kwargs)
             self._file_values = self._file_values or set()
-            self._file_values.update(_bytes(tensor) for _, tensor in _tensors(found))
+            for _, tensor in _tensors(found):
+                self._file_values.add(_bytes(tensor))
+                self._file_tensors[id(tensor)] = tensor
             return found
 
         return load
@@ -120,7 +124,7 @@ class Recorder:
         def load_state_dict(module: nn.Module, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
             if self._depth:
                 return original(module, state_dict, *args, **kwargs)
-            known = self._file_values
+            known = self._file_values if self._is_from_file(state_dict) else None
             values = known if known is not None else {_bytes(tensor) for _, tensor in _tensors(state_dict)}
             fresh = {name for name, p in module.named_parameters() if _bytes(p) not in values}
             site, raised = self._caller(), ""
@@ -144,6 +148,12 @@ class Recorder:
             return result
 
         return load_state_dict
+
+    def _is_from_file(self, state_dict: Any) -> bool:
+        """Some tensor comes from a file, or (a merge that took nothing over) is the model's own; a copy kept in memory
+        is neither."""
+        known = (id(tensor) in self._file_tensors or id(tensor) in self._origin for _, tensor in _tensors(state_dict))
+        return self._file_values is not None and any(known)
 
     # --- places and keys
 

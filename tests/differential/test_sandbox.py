@@ -115,6 +115,16 @@ def test_a_clean_project_restores_everything(sandbox: Sandbox) -> None:
     assert run.outcome.loads[0].restored == run.outcome.loads[0].total == 6
 
 
+def test_a_state_dict_kept_in_memory_is_no_file(sandbox: Sandbox) -> None:
+    [run] = evidence(sandbox, layout="resume", also="memory").readers
+    assert [(load.from_file, load.raised) for load in run.outcome.loads] == [(True, ""), (False, "")]
+
+
+def test_a_merge_that_takes_nothing_over_restores_nothing(sandbox: Sandbox) -> None:
+    [run] = evidence(sandbox, wrap="dp", guard="merge").readers
+    assert is_silent(run.outcome.loads[0])
+
+
 def test_a_condition_runs_on_both_its_sides(sandbox: Sandbox) -> None:
     found = evidence(sandbox, wrap="dp", when="gpus", target="same")
     good = {(run.writing.gpus, run.reading.gpus if run.reading else 0): is_good(run.outcome) for run in found.readers}
