@@ -109,7 +109,10 @@ def _examples(content: Content, where: str) -> list[str]:
 
 
 class LeakedLoss(msgspec.Struct, frozen=True):
-    """A loss with tensors that is saved with a model: where it is registered, its path and keys, and when."""
+    """A loss with tensors that is saved with a model: where it is registered, its path and keys, and when.
+
+    `shapes` are the trees of names that were seen there with tensors.
+    """
 
     site: Site
     path: str
@@ -120,6 +123,7 @@ class LeakedLoss(msgspec.Struct, frozen=True):
     source: Site | None
     saves: tuple[Site, ...]
     by: str
+    shapes: tuple[Shape, ...] = ()
 
 
 def leaked_losses(saves: Iterable[SaveEvent]) -> Iterator[LeakedLoss]:
@@ -152,6 +156,7 @@ def leaked_losses(saves: Iterable[SaveEvent]) -> Iterator[LeakedLoss]:
             loss.source,
             tuple(dict.fromkeys(save.site for save, _, _, _ in yes)),
             next((save.implied for save, _, _, _ in yes if save.implied), ""),
+            tuple(dict.fromkeys(one for _, _, _, one in yes if one is not None)),
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ckptlint.analysis.saved import LeakedLoss, leaked_losses
 from ckptlint.analysis.words import condition, key_list
 from ckptlint.findings import Confidence, Finding, Related, Severity
+from ckptlint.fixes.mending import loss
 from ckptlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -82,4 +83,5 @@ class CriterionInStateDict(Rule):
             place=place,
             statement=project.statement(leak.site),
             related=tuple(sorted({one.place: one for one in related if one.place != place}.values())),
+            fix=loss.fix(project, leak),
         )

@@ -3,7 +3,8 @@
     k.lstrip("module.")        safe: nobody wants the letters of names to go
     k[len("module."):]         safe: a wrapper's prefix is on every key of a file or on none
     k[7:]  # remove `module.`  safe: the text beside it says what the 7 characters are
-    k[7:]                      unsafe: they may be something else
+    k[7:]                      safe where the file is one that the project writes with `module.`; else unsafe: they may
+                               be something else
     k[len("encoder."):]        unsafe: keys that were cut to nonsense, and ignored, would now meet a key of the model
     k.replace("module.", "")   unsafe: files with `features.module.` inside, or wrapped twice, are read well so far
 
@@ -40,20 +41,33 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
             return None
         edits.append(file.replacement(*offsets, content))
     statement = project.statement(cut.sites[0])
-    applicability = Applicability.SAFE if _is_safe(cut, prefix, file, statement) else Applicability.UNSAFE
+    applicability = Applicability.SAFE if _is_safe(project, cut, prefix, file, statement) else Applicability.UNSAFE
     shown = f'"{prefix}"' if prefix else f"`{cut.label}`"
     return Fix(applicability, f"take {shown} off only where the key begins with it", tuple(edits))
 
 
-def _is_safe(cut: KeyEdit, prefix: str | None, file: File, statement: Span) -> bool:
+def _is_safe(project: Project, cut: KeyEdit, prefix: str | None, file: File, statement: Span) -> bool:
     if cut.kind == "strip":
         return True
     if cut.kind != "slice" or prefix not in _WRAPPERS:
         return False
-    if cut.named:
+    if cut.named or _is_written(project, cut, prefix):
         return True
     around = file.rows[max(0, statement.start.row - 2) : statement.end.row]
     return any(prefix in row for row in around)
+
+
+def _is_written(project: Project, cut: KeyEdit, prefix: str) -> bool:
+    """Whether the load in this function is given files of the project, and all of them have the prefix."""
+    here = {(site.file, site.unit) for site in cut.sites}
+    written = [
+        part.content.prefix
+        for pair in project.pairs
+        if pair.writer is not None and (pair.reader.site.file, pair.reader.site.unit) in here
+        for part in pair.writer.parts
+        if part.content is not None
+    ]
+    return bool(written) and all(one.startswith(prefix) for one in written)
 
 
 def _python(project: Project) -> tuple[int, int]:
