@@ -103,8 +103,15 @@ def wrap(machine: Machine, wrapper: Wrapper, name: str, inner: Value, site: Site
 
 
 def is_module_value(machine: Machine, value: Value) -> bool:
-    """Whether a plain value is a module, as far as one can see."""
-    return isinstance(value, Ref) and machine.info(value).kind in ("module", "foreign")
+    """Whether a plain value is a module, as far as one can see: what was made outside is, unless known for another."""
+    if isinstance(value, Opaque):
+        return value.fresh and not machine.knowledge.is_other(value.symbol.partition("(")[0])
+    if not isinstance(value, Ref):
+        return False
+    info = machine.info(value)
+    if info.kind == "foreign":
+        return isinstance(info.cls, External) and not machine.knowledge.is_other(info.cls.name)
+    return info.kind == "module"
 
 
 def prepare(machine: Machine, preparer: Preparer, positional: tuple[Value, ...], site: Site) -> Value:
@@ -120,8 +127,7 @@ def _prepared(machine: Machine, preparer: Preparer, value: Value, site: Site) ->
         return choose(
             [(guard, _prepared(machine, preparer, plain, site)) for guard, plain in value.alternatives], "prepared"
         )
-    module = is_module_value(machine, value) or (isinstance(value, Opaque) and value.fresh)
-    if not module:
+    if not is_module_value(machine, value):
         return value
     wrapper = Wrapper(
         token=preparer.token, argument="module", kind=preparer.kind, source=preparer.source, inherits=not preparer.token

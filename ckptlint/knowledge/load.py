@@ -95,6 +95,13 @@ class Knowledge:
         """The call of that name that gathers a state dict."""
         return self._find(Gather, name)
 
+    def is_other(self, name: str) -> bool:
+        """Whether what the class or function of that name makes is known to be no module: an optimizer, a loader."""
+        return any(
+            name.startswith(pattern[:-1]) if pattern.endswith("*") else name.endswith(pattern[1:])
+            for pattern in self.module.others
+        )
+
     def is_module_class(self, name: str) -> bool:
         """Whether a class from outside is an nn.Module, as far as its name tells."""
         short = _short(name)
