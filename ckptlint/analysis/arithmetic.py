@@ -13,8 +13,10 @@ from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
     Choice,
+    ClassValue,
     Const,
     Content,
+    External,
     Key,
     Keys,
     Opaque,
@@ -151,9 +153,12 @@ def compare(machine: Machine, op: str, left: Value, right: Value) -> Value:
     if op in ("in", "not in"):
         return _negate(_contains(machine, left, right), op == "not in")
     if op in ("is", "is not"):
-        return _negate(_identical(left, right), op == "is not")
+        same = _same_class(machine, left, right)
+        return _negate(_identical(left, right) if same is None else Const(same), op == "is not")
     if isinstance(left, Key) or isinstance(right, Key):
         return Opaque(shorten(f"({symbol_of(left)} {op} {symbol_of(right)})"))
+    if (same := _same_class(machine, left, right)) is not None:
+        return Const(same is (op == "==")) if op in ("==", "!=") else Opaque("comparison")
     if isinstance(left, Const) and isinstance(right, Const):
         return _compare_constants(op, left, right)
     if isinstance(left, Opaque) and isinstance(right, Const):
@@ -221,6 +226,10 @@ def _contains(machine: Machine, item: Value, container: Value) -> Value:
             return keys.member(item, owner)
     if isinstance(container, (Keys, Content)) and isinstance(item, Const):
         return Opaque(shorten(f"({item.value!r} in keys)"))
+    if isinstance(container, TupleValue):
+        same = [_same_class(machine, item, one) for one in container.items]
+        if same and (any(same) or None not in same):
+            return Const(any(same))
     if isinstance(container, TupleValue) and isinstance(item, (Const, Opaque)):
         return _among(item, container.items)
     if isinstance(container, Ref):
@@ -235,6 +244,8 @@ def _contains(machine: Machine, item: Value, container: Value) -> Value:
             return Opaque(f"file {info.file} has {entry}")
         if info.kind == "list":
             items = [machine.get(container, name) or Opaque("item") for name in info.names]
+            if "*" not in info.names and isinstance(item, (External, ClassValue)):
+                return _contains(machine, item, TupleValue(tuple(items)))
             if "*" not in info.names and isinstance(item, (Const, Opaque)):
                 return _among(item, tuple(items))
     return Opaque(shorten(f"({symbol_of(item)} in {symbol_of(container)})"))
@@ -244,6 +255,22 @@ def _among(item: Const | Opaque, items: tuple[Value, ...]) -> Value:
     if isinstance(item, Const) and all(isinstance(one, Const) for one in items):
         return Const(any(item == one for one in items))
     return Opaque(shorten(f"({symbol_of(item)} in ({', '.join(symbol_of(one) for one in items)}))"))
+
+
+def _same_class(machine: Machine, left: Value, right: Value) -> bool | None:
+    """Whether two classes are one, None when either is no class that is known. torch has several names for one class.
+
+    The type of something that was just made outside is no wrapper: who would wrap it?
+    """
+    if isinstance(left, (External, ClassValue)) and isinstance(right, (External, ClassValue)):
+        if isinstance(left, External) and isinstance(right, External):
+            wrapper = machine.knowledge.wrapper(left.name)
+            return left == right or (wrapper is not None and wrapper == machine.knowledge.wrapper(right.name))
+        return left == right
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, External) and isinstance(other, Opaque) and other.fresh:
+            return False if machine.knowledge.wrapper(one.name) is not None else None
+    return None
 
 
 def _negate(value: Value, negate: bool) -> Value:

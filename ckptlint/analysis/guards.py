@@ -93,13 +93,27 @@ def _samples(literals: list[Literal]) -> list[object]:
     return samples
 
 
+#: torch defines `is_available` so: where there is no device, there are not two of them either.
+_SAME_AS = {
+    "torch.cuda.is_available()": ("torch.cuda.device_count()", ">", 0),
+    "torch.xpu.is_available()": ("torch.xpu.device_count()", ">", 0),
+}
+
+
+def _in_other_words(literal: Literal) -> Literal:
+    """The literal as torch defines it."""
+    same = _SAME_AS.get(literal.symbol) if literal.op == "truthy" else None
+    return literal if same is None else Literal(*same, literal.negated)
+
+
 def satisfiable(guard: Guard) -> bool:
     """Whether some setting of the symbols makes every literal true."""
     if len(guard) < 2:
         return True
     by_symbol: dict[str, list[Literal]] = {}
     for literal in guard:
-        by_symbol.setdefault(literal.symbol, []).append(literal)
+        plain = _in_other_words(literal) if literal.symbol in _SAME_AS else literal
+        by_symbol.setdefault(plain.symbol, []).append(plain)
     for literals in by_symbol.values():
         if len(literals) == 1:
             continue

@@ -283,7 +283,7 @@ def _type(machine: Machine, given: Arguments, site: Site) -> Value:
     def one(plain: Value) -> Value:
         if isinstance(plain, Ref) and machine.info(plain).cls is not None:
             return machine.info(plain).cls or NONE
-        return Opaque(shorten(f"type({symbol_of(plain)})"))
+        return Opaque(shorten(f"type({symbol_of(plain)})"), fresh=isinstance(plain, Opaque) and plain.fresh)
 
     return spread(machine, given[0][0], one)
 
