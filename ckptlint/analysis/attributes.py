@@ -7,7 +7,7 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 
 from __future__ import annotations
 
-from ckptlint.analysis import classes, entries, imports
+from ckptlint.analysis import classes, entries, functions, imports
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
@@ -248,6 +248,9 @@ def _of_module(machine: Machine, owner: Ref, name: str, site: Site) -> Value | M
     if name in facts.methods or name in facts.returns_self:
         return Method(owner, name)
     if name in UNWRAPPING:
+        own = classes.attribute(machine, info.cls, "__getattr__") if info.cls is not None else None
+        if isinstance(own, Function):
+            return functions.call_function(machine, own, (owner, Const(name)), {}, site)
         unknown_base = isinstance(info.cls, ClassValue) and classes.has_unknown_base(machine, info.cls)
         return Opaque(f"<object {owner.id}>.{name}") if unknown_base else MISSING
     return Opaque(shorten(f"{_described(machine, owner)}.{name}"), fresh=True)
