@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import statements, widening
+from ckptlint.analysis import calls, decorators, statements, widening
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.machine import DEEPEST, Frame, FunctionInfo, Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -30,6 +30,10 @@ def call_function(
     unknown = Opaque(shorten(f"{function.name}({', '.join(symbol_of(one) for one in positional[:4])})"))
     if code is None:
         return unknown
+    if info.decorated and isinstance(code, ir.FunctionDef):
+        decorated = decorators.of_function(machine, info, code)
+        if decorated is not None:
+            return calls.call(machine, decorated, positional, keywords, site)
     place = (info.file, info.unit, code.id)
     if len(machine.running) >= DEEPEST or machine.running.count(place) > 0:
         return unknown

@@ -33,7 +33,9 @@ class OutOfStepsError(Exception):
 class FunctionInfo(msgspec.Struct):
     """A function of the project: its code, where it stands, the scopes around it, the class that owns it.
 
-    `kind` is "plain", "static", "class" or "property"."""
+    `kind` is "plain", "static", "class" or "property". `decorated` says that what stands under its name may be something
+    else; what that is, is `name_means`, once it was asked for: see `decorators`.
+    """
 
     name: str
     node: ir.FunctionDef | ir.Lambda | None
@@ -42,6 +44,8 @@ class FunctionInfo(msgspec.Struct):
     parents: tuple[int, ...]
     owner: int | None = None
     kind: str = "plain"
+    decorated: bool = False
+    name_means: Value | None = None
 
     @property
     def place(self) -> tuple[str, int, int]:

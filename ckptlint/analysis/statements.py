@@ -15,7 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ckptlint.analysis import attributes, classes, entries, expressions, imports, loops, switches, widening
+from ckptlint.analysis import (
+    attributes,
+    classes,
+    decorators,
+    entries,
+    expressions,
+    imports,
+    loops,
+    switches,
+    widening,
+)
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
 from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
 from ckptlint.analysis.memory import Cell
@@ -32,6 +42,7 @@ from ckptlint.analysis.values import (
     Ref,
     TupleValue,
     Value,
+    alternatives,
     choose,
 )
 from ckptlint.facts import ir
@@ -291,13 +302,38 @@ def _join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]
 
 
 def _while(machine: Machine, node: ir.While) -> bool:
-    yes, _ = truth(machine, expressions.evaluate(machine, node.test))
-    if not yes:
-        return run_block(machine, node.orelse)
+    """A loop runs once, with its effects; one that asks about a module runs until that module changes no more.
+
+    `while hasattr(model, "module"): model = model.module` takes off every wrapper that there is.
+    """
     before = machine.guard
-    run_block(machine, node.body)
-    machine.guard = before
+    for _ in range(loops.MOST_UNROLLED):
+        asked = _modules_asked(machine, node.test)
+        yes, no = truth(machine, expressions.evaluate(machine, node.test))
+        if not yes:
+            break
+        if not asked:
+            run_block(machine, node.body)
+            machine.guard = before
+            break
+        branch(machine, [(yes, lambda: run_block(machine, node.body) or True), (no, lambda: True)])
+        machine.guard = before
+        if _modules_asked(machine, node.test) == asked:
+            break
     return run_block(machine, node.orelse) if node.orelse else True
+
+
+def _modules_asked(machine: Machine, test: ir.Expr) -> list[Value]:
+    """The modules that `hasattr(model, ...)`, `isinstance(model, ...)`, or several of those, ask about."""
+    if isinstance(test, ir.BoolOp):
+        return _modules_asked(machine, test.left) + _modules_asked(machine, test.right)
+    if not isinstance(test, ir.Call) or not isinstance(test.func, ir.Name) or not test.args:
+        return []
+    if test.func.name not in ("hasattr", "isinstance"):
+        return []
+    value = expressions.evaluate(machine, test.args[0].value)
+    held = [plain for _, plain in alternatives(value)]
+    return [value] if any(isinstance(plain, Ref) and machine.info(plain).kind == "module" for plain in held) else []
 
 
 def _for(machine: Machine, node: ir.For) -> bool:
@@ -443,7 +479,8 @@ def _stub(machine: Machine, node: ir.FunctionStub) -> bool:
     parents = () if frame.owner is not None or not frame.parents else frame.parents
     header = machine.store.headers(frame.file)[node.unit]
     kind = decorated_kind(machine, frame.file, node.unit) if frame.owner is not None else "plain"
-    info = FunctionInfo(header.name, None, frame.file, node.unit, parents, frame.owner, kind)
+    decorated = machine.lines(frame.file)[header.first_row - 1].lstrip().startswith("@")
+    info = FunctionInfo(header.name, None, frame.file, node.unit, parents, frame.owner, kind, decorated)
     machine.functions.append(info)
     bind(machine, node.name, Function(len(machine.functions) - 1, node.name))
     return True
@@ -476,29 +513,19 @@ def _function(machine: Machine, node: ir.FunctionDef) -> bool:
     if frame.owner is not None:
         info = machine.functions[function.key]
         info.owner = frame.owner if frame.function is None else None
-        for decorator in node.decorators:
-            value = expressions.evaluate(machine, decorator)
+    made = [expressions.evaluate(machine, decorator) for decorator in node.decorators]
+    if frame.owner is not None:
+        for value in made:
             if isinstance(value, External):
                 info.kind = _KINDS.get("@" + value.name.removeprefix("builtins."), info.kind)
-    bind(machine, node.name, _decorated(machine, node, function))
+    bind(machine, node.name, decorators.applied(machine, made, function, machine.site(node)))
     return True
 
 
-def _decorated(machine: Machine, node: ir.FunctionDef, function: Function) -> Value:
-    """A nested function with a decorator of the project is what the decorator gives; others leave it as it is."""
-    value: Value = function
-    for decorator in reversed(node.decorators):
-        made = expressions.evaluate(machine, decorator)
-        if isinstance(made, Function):
-            from ckptlint.analysis import functions
-
-            result = functions.call_function(machine, made, (value,), {}, machine.site(node))
-            value = result if isinstance(result, (Function, Ref)) else value
-    return value
-
-
 def _class(machine: Machine, node: ir.ClassDef) -> bool:
-    bind(machine, node.name, classes.define(machine, node))
+    made = classes.define(machine, node)
+    around = machine.class_info(made).decorators
+    bind(machine, node.name, decorators.applied(machine, around, made, machine.site(node)))
     return True
 
 
