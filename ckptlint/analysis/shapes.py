@@ -85,10 +85,9 @@ def _of_object(machine: Machine, ref: Ref, depth: int, seen: frozenset[int]) -> 
         for inner, tensors in own:
             together = both(guard, inner)
             if together is not None:
-                shape = Shape(
-                    children=(*tensors, *named), closed=closed, identity=identity, loss=loss, source=info.site
-                )
-                result.append((together, shape))
+                children = (*tensors, *named)
+                only = closed and not info.foundation and _only_losses(named) and not _may_hold_more(machine, ref)
+                result.append((together, Shape((), children, closed, identity, loss=loss or only, source=info.site)))
     return _merged(result[:MOST_CASES])
 
 
@@ -287,6 +286,22 @@ def _is_loss(machine: Machine, info: ObjectInfo) -> bool:
         "loss" in one.name.rpartition(".")[2].lower() or "criterion" in one.name.rpartition(".")[2].lower()
         for one in orders
     )
+
+
+def _only_losses(children: tuple[tuple[str, Shape], ...]) -> bool:
+    """Whether losses are all that a module keeps: then it is one itself, whatever its name."""
+    return any(child.loss for _, child in children) and all(child.loss or _empty(child) for _, child in children)
+
+
+def _empty(shape: Shape) -> bool:
+    """Whether there is certainly no tensor in it."""
+    return not shape.tensor and shape.closed and shape.known and all(_empty(child) for _, child in shape.children)
+
+
+def _may_hold_more(machine: Machine, ref: Ref) -> bool:
+    """Whether an attribute is not known, so that it may be a module or a tensor."""
+    values = (machine.get(ref, name) for name in machine.info(ref).names)
+    return any(isinstance(plain, Opaque) for value in values if value is not None for _, plain in alternatives(value))
 
 
 def _foundation(machine: Machine, info: ObjectInfo) -> list[tuple[Guard, tuple[tuple[str, Shape], ...]]]:
