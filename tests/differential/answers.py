@@ -43,7 +43,7 @@ def _call(arguments: list[str]) -> str:
         except Exception as error:
             raise CrashedError(f"{type(error).__name__}: {error}") from error
     if code not in (0, 1):
-        raise CrashedError(err.getvalue().strip() or f"exit code {code}")
+        raise CrashedError(err.getvalue().strip()[-300:] or f"exit code {code}")  # the end says what it was
     return out.getvalue()
 
 
