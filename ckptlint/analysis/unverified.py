@@ -1,0 +1,55 @@
+"""Strict loads of files that nothing in the project writes, and that nobody has looked into.
+
+    model.load_state_dict(torch.load(args.weights))         unverified: any other key and it raises
+
+A load is verified when its keys are made the same whatever prefix the file has, picked by what the model has, when its
+failure is dealt with, or when a writer of the project is paired with it (that pair is CKPT301's business).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ckptlint.analysis.events import ApplyEvent
+from ckptlint.analysis.pairs import Pair
+from ckptlint.analysis.values import Site
+
+#: What files are tried with: without a prefix, and with that of DataParallel.
+TRIED = ("", "module.")
+
+
+class Unverified(msgspec.Struct, frozen=True):
+    """A load, and the files (number and entry) that it may be given."""
+
+    site: Site
+    readers: tuple[ApplyEvent, ...]
+    files: frozenset[tuple[int | None, tuple[str, ...]]]
+
+
+def unverified(applies: Iterable[ApplyEvent], pairs: Iterable[Pair]) -> Iterator[Unverified]:
+    """Every such load, once; a load that is verified in one run and not in another is not reported."""
+    paired = {pair.reader.site for pair in pairs}
+    by_site: dict[Site, list[ApplyEvent]] = {}
+    for event in applies:
+        by_site.setdefault(event.site, []).append(event)
+    for site, events in by_site.items():
+        if site in paired or any(event.strict is not True or event.handled for event in events):
+            continue
+        if all(_is_blind(event) for event in events):
+            yield Unverified(site, tuple(events), frozenset().union(*(_files(event) for event in events)))
+
+
+def _files(event: ApplyEvent) -> frozenset[tuple[int | None, tuple[str, ...]]]:
+    contents = [source.content for source in event.sources]
+    return frozenset((one.file, one.entry) for one in contents if one is not None and one.file is not None)
+
+
+def _is_blind(event: ApplyEvent) -> bool:
+    """Whether files with and without the prefix arrive as they are, all of them."""
+    contents = [source.content for source in event.sources if not source.empty]
+    if not contents or not event.targets or any(one is None or one.file is None or one.filtered for one in contents):
+        return False
+    arriving = {one.prefix for one in contents if one is not None and one.assumed in TRIED}
+    return len(arriving) > 1
