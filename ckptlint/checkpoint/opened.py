@@ -33,23 +33,23 @@ class Opened(NamedTuple):
         return bytes(self.data[blob.start : blob.start + blob.length])
 
 
-def open_for_rewriting(source: Source, checkpoint: Checkpoint) -> Opened:
-    """Open a zip or legacy file.
+def open_for_rewriting(source: Source, checkpoint: Checkpoint, *, script: bool = False) -> Opened:
+    """Open a zip or legacy file; with `script` a TorchScript archive too, to take its tensors out.
 
     Raises BadCheckpoint for the formats that cannot be rewritten, and for damaged files.
     """
-    if checkpoint.format not in ("zip", "legacy"):
+    if checkpoint.format not in ("zip", "legacy", *(["torchscript"] if script else [])):
         raise BadCheckpoint(
             f"{source.name}: repair does not rewrite {checkpoint.format} checkpoints: {_INSTEAD[checkpoint.format]}"
         )
     errors = [problem for problem in checkpoint.problems if problem.severity == "error"]
     if errors:
         raise BadCheckpoint(f"{source.name} is damaged and cannot be rewritten: {errors[0].message}")
-    return _open_zip(source) if checkpoint.format == "zip" else _open_legacy(source)
+    return _open_legacy(source) if checkpoint.format == "legacy" else _open_zip(source)
 
 
 _INSTEAD = {
-    "torchscript": "load it with torch.jit.load and save its state_dict()",
+    "torchscript": "--state-dict takes the state dict out of it",
     "tar": "load it with torch.load(weights_only=False) and save it again with torch.save",
     "sharded": "repair each shard, then edit the names in the index",
     "distributed": "torch.distributed.checkpoint.format_utils.dcp_to_torch_save turns it into one file first",

@@ -26,7 +26,8 @@ from ckptlint.checkpoint.fold import fold
 from ckptlint.checkpoint.inert import Call, OrderedDictValue
 from ckptlint.checkpoint.key_edits import KeyEdits, KeyPlan, rename_metadata
 from ckptlint.checkpoint.machine import collector_paused
-from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Tensor
+from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Tensor, Value
+from ckptlint.checkpoint.module_state import with_state_dicts
 from ckptlint.checkpoint.opened import Opened, open_for_rewriting
 from ckptlint.checkpoint.progress import Progress
 from ckptlint.checkpoint.read import open_checkpoint, read_source
@@ -37,16 +38,26 @@ from ckptlint.checkpoint.zip_directory import Directory, Member, payload_start
 from ckptlint.checkpoint.zip_write import Payload, write_zip
 
 _ALIGNMENT = 64
+_MAX_ALIGNMENT = 1 << 15  # the padding stands in an extra field, which holds 65,535 bytes at most
+_OF_TORCH_SAVE = (".format_version", ".storage_alignment", "byteorder", "version", ".data/serialization_id")
 
 
 class RepairPlan(NamedTuple):
-    """What a repair will do: for each state dict of the file (by entry name) what becomes of its keys."""
+    """What a repair will do: for each state dict of the file (by entry name) what becomes of its keys.
+
+    With `modules`, pickled modules are replaced by their state dicts first.
+    """
 
     checkpoint: Checkpoint
     keys: dict[str, KeyPlan]
+    modules: bool = False
 
     def lines(self) -> Iterator[str]:
         """The plan in words, folded by layer."""
+        if self.modules:
+            for entry in self.checkpoint.entries:
+                if entry.kind == "module":
+                    yield f"replace {entry.name or 'the module'} ({entry.summary}) by its state dict"
         for name, plan in self.keys.items():
             changed = plan.changed
             dropped = [key for key, new in changed.items() if new is None]
@@ -68,41 +79,50 @@ def _folded(texts: Iterator[str]) -> Iterator[str]:
         yield f"  and {len(lines) - 20:,} more"
 
 
-def plan_repair(path: str, edits: KeyEdits, entry: str | None = None) -> RepairPlan:
-    """What `edits` do to the state dicts of a file, or to the one that is named.
+def plan_repair(path: str, edits: KeyEdits, entry: str | None = None, *, modules: bool = False) -> RepairPlan:
+    """What `edits` do to the state dicts of a file, or to the one that is named; with `modules`, pickled modules are
+    turned into state dicts as well.
 
     Raises BadCheckpoint when the file cannot be read, has no such entry, nothing would change, or keys would collide.
     """
     if is_remote(path):
         raise BadCheckpoint(f"{path} is a remote file: copy it here first")
     checkpoint = open_checkpoint(path)
-    state_dicts = {
-        name: tensors
-        for name, tensors in checkpoint.state_dicts().items()
-        if any(found.name == name and found.kind == "state dict" for found in checkpoint.entries)
-    }
+    kinds = ("state dict", "module") if modules else ("state dict",)
+    state_dicts = [found.name for found in checkpoint.entries if found.kind in kinds]
     if entry is not None and entry not in state_dicts:
         names = ", ".join(repr(name) for name in state_dicts) or "none"
         raise BadCheckpoint(f"{path} has no state dict {entry!r}; it has {names}")
     plans = {}
     for name in state_dicts:
         if entry is None or name == entry:
-            depth = next(len(found.path) for found in checkpoint.entries if found.name == name)
-            keys = [_own_key(tensor.path, depth) for tensor in checkpoint.tensors if tensor.entry == name]
-            keys += [_own_key(value.path, depth) for value in checkpoint.values if value.entry == name]
+            depths = _depths(checkpoint)
+            keys = [
+                _own_key(tensor, depths) for tensor in checkpoint.tensors if tensor.entry == name and tensor.persistent
+            ]
+            keys += [_own_key(value, depths) for value in checkpoint.values if value.entry == name]
             plans[name] = edits.plan(dict.fromkeys(keys))
     changed = {name: plan for name, plan in plans.items() if plan.changed}
     if not changed and edits != KeyEdits():
+        # A prefix that is not there is a mistake in the command, not a file that is fine.
         looked = ", ".join(name or "the state dict" for name in plans) or "no state dict"
         if any(found.kind == "module" for found in checkpoint.entries):
-            looked = "a pickled module, whose keys cannot be renamed without its class"
+            looked = "a pickled module: --state-dict takes its state dict out"
         raise BadCheckpoint(f"{path}: no key matches (looked at {looked}), so there is nothing to mend")
-    return RepairPlan(checkpoint, changed)
+    return RepairPlan(checkpoint, changed, modules)
 
 
-def _own_key(path: tuple[object, ...], depth: int) -> str:
+def _depths(checkpoint: Checkpoint) -> dict[str, int | None]:
+    """How long the path to a state dict is, by entry; None for a module, whose keys are not steps of a path."""
+    return {entry.name: None if entry.kind == "module" else len(entry.path) for entry in checkpoint.entries}
+
+
+def _own_key(member: Tensor | Value, depths: dict[str, int | None]) -> str:
     """The key in the state dict itself, also of a tensor that lies deeper in one of its values."""
-    return str(path[depth]) if len(path) > depth else ""
+    depth = depths[member.entry]
+    if depth is None:
+        return member.key
+    return str(member.path[depth]) if len(member.path) > depth else ""
 
 
 def write_repair(plan: RepairPlan, out: str, *, force: bool = False) -> None:
@@ -112,7 +132,11 @@ def write_repair(plan: RepairPlan, out: str, *, force: bool = False) -> None:
     """
     path = plan.checkpoint.path
     with collector_paused(), Source(path) as source, replacing(out, force=force) as beside:
-        opened = open_for_rewriting(source, plan.checkpoint)
+        opened = open_for_rewriting(source, plan.checkpoint, script=plan.modules)
+        if plan.modules:
+            others = {name: payload for name, payload in opened.others.items() if name in _OF_TORCH_SAVE}
+            value = with_state_dicts(opened.value, plan.checkpoint)
+            opened = opened._replace(value=value, others=others, archive=None)
         apply_plan(opened.value, plan.keys)
         emitted = emit(opened.value, opened.blob)
         used = _used_keys(emitted)
@@ -222,19 +246,31 @@ def _write_anew(opened: Opened, emitted: Emitted, used: list[str], beside: str) 
     payloads += [opened.storages[key] for key in used]
     payloads += others.values()
     with Progress("copy", sum(payload.length for payload in payloads), sys.stderr) as progress:
-        write_zip(beside, payloads, _ALIGNMENT, progress)
+        write_zip(beside, payloads, _alignment(opened), progress)
+
+
+def _alignment(opened: Opened) -> int:
+    """The alignment of records that the file says it has; 64 bytes when it says none that makes sense."""
+    payload = opened.others.get(".storage_alignment")
+    if payload is None:
+        return _ALIGNMENT
+    raw = payload.data if payload.source is None else payload.source.read(payload.start, min(payload.length, 8))
+    text = (raw or b"").strip()
+    return int(text) if text.isdigit() and 0 < int(text) <= _MAX_ALIGNMENT else _ALIGNMENT
 
 
 def expected_tensors(plan: RepairPlan) -> dict[tuple[str, str], Tensor]:
     """What the mended file must hold: (entry, new key) -> the tensor as it was."""
     expected: dict[tuple[str, str], Tensor] = {}
-    depths = {entry.name: len(entry.path) for entry in plan.checkpoint.entries}
+    depths = _depths(plan.checkpoint)
     for tensor in plan.checkpoint.tensors:
         keys = plan.keys.get(tensor.entry)
+        if not tensor.persistent and plan.modules:
+            continue
         if keys is None:
             expected[tensor.entry, tensor.key] = tensor
             continue
-        old = _own_key(tensor.path, depths[tensor.entry])
+        old = _own_key(tensor, depths)
         new = keys.names.get(old, old)
         if new is not None:
             expected[tensor.entry, new + tensor.key[len(old) :]] = tensor

@@ -3,6 +3,7 @@
   ckptlint repair ddp.pth -o bare.pth --strip-prefix module.
   ckptlint repair model.pth -o clean.pth --drop 'criterion.*' --rename head.fc=classifier --rename '*.gamma=*.weight'
   ckptlint repair model.pth -o model.safetensors --to safetensors
+  ckptlint repair whole_model.pt -o state_dict.pth --state-dict
 
 Every state dict of the file is mended, or the one that --entry names; `_metadata`, ties and everything else in the file
 are kept. Tensors are copied byte by byte, never decoded; nothing of torch is needed. Legacy files come out as zip. The
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rename the start of keys, whole parts only; with stars a pattern for the whole key",
     )
     parser.add_argument("--entry", metavar="NAME", help="mend this state dict alone (model, state_dict, ...)")
+    parser.add_argument(
+        "--state-dict", action="store_true", help="replace a pickled module or TorchScript by its state dict"
+    )
     parser.add_argument("--to", choices=["torch", "safetensors"], help="the format to write (default: torch's zip)")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done, write nothing")
     parser.add_argument("--force", action="store_true", help="replace OUT when it exists")
@@ -53,11 +57,11 @@ def run(args: argparse.Namespace) -> int:
     edits = KeyEdits(
         tuple(args.strip_prefix), args.add_prefix, tuple(args.drop), tuple(parse_rename(text) for text in args.rename)
     )
-    if edits == KeyEdits() and args.to is None:
-        raise Failure("say what to mend: --strip-prefix, --drop, --rename, --add-prefix or --to")
+    if edits == KeyEdits() and args.to is None and not args.state_dict:
+        raise Failure("say what to mend: --strip-prefix, --drop, --rename, --add-prefix, --state-dict or --to")
     if args.output is None and not args.dry_run:
         raise Failure("say where to write the mended copy: -o OUT")
-    plan = plan_repair(args.file, edits, args.entry)
+    plan = plan_repair(args.file, edits, args.entry, modules=args.state_dict or args.to == "safetensors")
     for line in plan.lines():
         print(line)
     if args.dry_run:

@@ -15,6 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.serialization import skip_data
 
 from ckptlint.__main__ import main
+from ckptlint.checkpoint.places import locate
 from ckptlint.checkpoint.read import open_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -405,3 +406,47 @@ def test_a_pickled_module_becomes_safetensors_without_its_class(tmp_path: Path) 
     assert main(["repair", source, "-o", out, "--to", "safetensors"]) == 0
     assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in load_file(out).items())
     assert set(load_file(out)) == set(model.state_dict())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["zip", "legacy", "torchscript", "inside"])
+def test_a_pickled_module_becomes_a_state_dict_without_its_class(tmp_path: Path, kind: str) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    model.register_buffer("scratch", torch.zeros(2), persistent=False)
+    model[0].bias = nn.Parameter(model[1].weight.data)
+    source = str(tmp_path / "a.pt")
+    if kind == "torchscript":
+        torch.jit.script(model).save(source)
+    else:
+        value = {"model": model, "epoch": 3} if kind == "inside" else model
+        torch.save(value, source, _use_new_zipfile_serialization=kind != "legacy")
+    out = str(tmp_path / "b.pth")
+    assert main(["repair", source, "-o", out, "--state-dict", "--rename", "1=norm"]) == 0
+    expected = torch.jit.load(source).state_dict() if kind == "torchscript" else model.state_dict()
+    renamed = {f"norm.{key[2:]}" if key.startswith("1.") else key: tensor for key, tensor in expected.items()}
+    loaded = load(out)
+    if kind == "inside":
+        assert loaded["epoch"] == 3
+    found = loaded["model"] if kind == "inside" else loaded
+    assert isinstance(found, dict)
+    assert set(found) == set(renamed)
+    assert all(torch.equal(found[key], renamed[key]) for key in renamed)
+
+
+@pytest.mark.parametrize("alignment", [64, 4096])
+def test_the_alignment_of_records_is_kept(tmp_path: Path, alignment: int) -> None:
+    from torch.utils.serialization import config
+
+    before = config.save.storage_alignment
+    config.save.storage_alignment = alignment
+    try:
+        source = save({"a": torch.ones(3), "b": torch.ones(5), "c": torch.ones(7)}, tmp_path / "a.pth")
+    finally:
+        config.save.storage_alignment = before
+    out = str(tmp_path / "b.pth")
+    assert main(["repair", source, "-o", out, "--drop", "a"]) == 0
+    assert_loads_like(out, {"b": torch.ones(5), "c": torch.ones(7)})
+    for tensor in locate(open_checkpoint(out)).tensors:
+        assert tensor.storage is not None
+        assert tensor.storage.start is not None
+        assert tensor.storage.start % alignment == 0
