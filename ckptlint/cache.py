@@ -119,6 +119,7 @@ class FileRecord(msgspec.Struct, frozen=True, array_like=True):
     inode: int
     digest: str
     marked: bool
+    comments: bool
 
 
 class FileIndex:
@@ -141,14 +142,17 @@ class FileIndex:
             return None
         return record if record.changed == status.st_ctime_ns and record.inode == status.st_ino else None
 
-    def note(self, relative: str, status: os.stat_result, digest: str, marked: bool) -> None:
-        """Keep what was found out about a file; `status` must be from before it was read."""
+    def note(self, relative: str, status: os.stat_result, digest: str, marked: bool, comments: bool) -> None:
+        """Keep what was found out about a file; `status` must be from before it was read.
+
+        `comments`: whether a comment for us may stand in it.
+        """
         if status.st_mtime_ns > time.time_ns() - RACY_NANOSECONDS:
             if self._records.pop(relative, None) is not None:
                 self._changed = True
             return
         self._records[relative] = FileRecord(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, digest, marked
+            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, digest, marked, comments
         )
         self._changed = True
 

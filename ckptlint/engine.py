@@ -19,6 +19,7 @@ import msgspec
 
 from ckptlint import __version__
 from ckptlint.cache import Cache, FileIndex, stamp_of
+from ckptlint.earlier import earlier_or_new
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Finding, Severity
 from ckptlint.rules.base import Registry
@@ -131,7 +132,7 @@ def check(job: Job, analyzer: Analyzer, *, with_refused: bool = False) -> Outcom
     cache = None if job.settings.cache is None else Cache(Path(job.settings.cache), _stamp())
     store = _open_store(job, cache)
     policies = {path: job.policy(path) for path in job.report}
-    found = _run_rules(store, job, policies.values(), analyzer, with_refused=with_refused)
+    found = _run_rules(store, cache, job, policies.values(), analyzer, with_refused=with_refused)
     by_file: dict[str, list[Finding]] = {}
     for finding in found:
         by_file.setdefault(finding.place.path, []).append(finding)
@@ -139,8 +140,8 @@ def check(job: Job, analyzer: Analyzer, *, with_refused: bool = False) -> Outcom
     guarded: list[Finding] = []
     for path, policy in policies.items():
         findings = by_file.get(path, [])
-        if not findings and not _may_hold_comments(store, path):
-            continue
+        if not findings and not store.may_hold_comments(path):
+            continue  # without a finding only a comment that names a code of ours can matter (CKPT902)
         guarded += [finding for finding in findings if finding.code in policy.refused]
         wanted = [finding for finding in findings if finding.code in policy.enabled]
         try:
@@ -177,7 +178,13 @@ def _stamp() -> str:
 
 
 def _run_rules(
-    store: FactStore, job: Job, policies: Iterable[Policy], analyzer: Analyzer, *, with_refused: bool
+    store: FactStore,
+    cache: Cache | None,
+    job: Job,
+    policies: Iterable[Policy],
+    analyzer: Analyzer,
+    *,
+    with_refused: bool,
 ) -> list[Finding]:
     wanted: set[str] = set()
     named: set[str] = set()
@@ -188,17 +195,15 @@ def _run_rules(
     if not rules:
         return []
     rules.sort(key=lambda rule: rule.about_the_run)
-    project = analyzer.solve(store, job.settings)
-    return [finding for rule in rules for finding in rule.check(project)]
 
+    def find() -> list[Finding]:
+        project = analyzer.solve(store, job.settings)
+        return [finding for rule in rules for finding in rule.check(project)]
 
-def _may_hold_comments(store: FactStore, path: str) -> bool:
-    """A look at the bytes: without a finding only a comment that names a code of ours can matter (CKPT902)."""
-    try:
-        data = store.data(path)
-    except UnreadableSource:
-        return False
-    return b"ckptlint:" in data or b"CKPT" in data
+    if cache is None or job.overlay or analyzer.solve is not solve_project:  # another solver, another answer
+        return find()
+    asked = repr((job.root, job.settings, [(rule.code, rule.named) for rule in rules]))
+    return earlier_or_new(cache, store, asked, find)
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:

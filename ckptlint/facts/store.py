@@ -12,6 +12,7 @@ it is asked for; `save` keeps what this run has added.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,14 @@ class Unreadable(msgspec.Struct, frozen=True):
     error: UnreadableSource
 
 
+class Look(msgspec.Struct, frozen=True):
+    """What one look at the bytes of a file tells: a name for them, and what can stand in them."""
+
+    digest: str
+    marked: bool
+    comments: bool
+
+
 class FactStore:
     """The pictures of the files of one project."""
 
@@ -52,9 +61,10 @@ class FactStore:
         self.root = root
         self.files = frozenset(files)
         self.unreadable: list[Unreadable] = []
+        self.changed_meanwhile = False
         self._cache = cache
         self._index = index
-        self._looks: dict[str, tuple[str, bool]] = {}
+        self._looks: dict[str, Look] = {}
         self._headers: dict[str, tuple[UnitHeader, ...]] = {}
         self._saved: dict[str, dict[int, SavedUnit]] = {}
         self._changed: set[str] = set()
@@ -72,9 +82,11 @@ class FactStore:
         if data is None:
             data = self._read(relative)
             look = self._looks.get(relative)
-            if look is not None and isinstance(data, bytes) and digest_of(data) != look[0]:
+            if look is not None and isinstance(data, bytes) and digest_of(data) != look.digest:
                 why = "the file was changed while ckptlint was running"
                 data = self._note(relative, 0, UnreadableSource(why))
+            if look is not None and isinstance(data, UnreadableSource):
+                self.changed_meanwhile = True
             self._data[relative] = data
         if isinstance(data, UnreadableSource):
             raise data.with_traceback(None)
@@ -101,14 +113,30 @@ class FactStore:
 
     def digest(self, relative: str) -> str:
         """A name for the bytes of a file, without reading it when it has not changed; raises UnreadableSource."""
-        return self._look(relative)[0]
+        return self._look(relative).digest
 
     def marked(self, relative: str) -> bool:
         """Whether a file can matter by itself (see `prefilter`); False for one that cannot be read."""
         try:
-            return self._look(relative)[1]
+            return self._look(relative).marked
         except UnreadableSource:
             return False
+
+    def may_hold_comments(self, relative: str) -> bool:
+        """Whether a comment for ckptlint may stand in a file; False for one that cannot be read."""
+        try:
+            return self._look(relative).comments
+        except UnreadableSource:
+            return False
+
+    def state(self) -> str | None:
+        """A name for the bytes of all files as they are now; None when one of them cannot be read."""
+        try:
+            return digest_of(
+                *(f"{file}\0{self.digest(file)}".encode("utf-8", "replace") for file in sorted(self.files))
+            )
+        except UnreadableSource:
+            return None
 
     def is_kept(self, relative: str) -> bool:
         """Whether an earlier run has kept facts of this file, as it is now."""
@@ -194,33 +222,26 @@ class FactStore:
         parsed, text, lowered = self._lowered(relative, unit)
         return statement_span(parsed, text, lowered, node, self.headers(relative))
 
-    def _look(self, relative: str) -> tuple[str, bool]:
+    def _look(self, relative: str) -> Look:
         known = self._looks.get(relative)
         if known is None:
             status = None
             if self._index is not None:
                 with contextlib.suppress(OSError, ValueError):
-                    status = (self.root / relative).stat()
+                    status = os.stat(f"{self.root}/{relative}")  # noqa: PTH116 - a Path costs more than the call
             record = None if self._index is None or status is None else self._index.look_up(relative, status)
             if record is None:
                 known = self._read_and_look(relative)
                 if self._index is not None and status is not None:
-                    self._index.note(relative, status, *known)
+                    self._index.note(relative, status, known.digest, known.marked, known.comments)
             else:
-                known = (record.digest, record.marked)
+                known = Look(record.digest, record.marked, record.comments)
             self._looks[relative] = known
         return known
 
-    def _read_and_look(self, relative: str) -> tuple[str, bool]:
-        known = self._data.get(relative)
-        data = self._read(relative) if known is None else known
-        if isinstance(data, UnreadableSource):
-            self._data[relative] = data
-            raise data.with_traceback(None)
-        found = (digest_of(data), self._is_marked(data))
-        if found[1]:
-            self._data[relative] = data  # of the others few are ever asked for, and together they are big
-        return found
+    def _read_and_look(self, relative: str) -> Look:
+        data = self.data(relative)
+        return Look(digest_of(data), self._is_marked(data), b"ckptlint:" in data or b"CKPT" in data)
 
     def _read(self, relative: str) -> bytes | UnreadableSource:
         path = self.root / relative

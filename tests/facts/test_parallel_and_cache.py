@@ -113,13 +113,27 @@ def test_what_an_earlier_run_has_kept_is_not_lowered_ahead(tmp_path: Path) -> No
     assert marked_units(opened(tmp_path / "cache", root, files), "m0.py") == []
 
 
-def test_a_file_that_changes_during_a_run_is_unreadable_rather_than_two_things_at_once(tmp_path: Path) -> None:
+def test_a_file_that_changes_during_a_run_is_what_it_was_when_it_was_read(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n")
     store = FactStore(tmp_path, ["a.py"])
     assert not store.marked("a.py")
     (tmp_path / "a.py").write_text("y = 1\n")
+    assert store.source("a.py").text == "x = 1\n"
+
+
+def test_a_file_known_from_an_earlier_run_that_changes_is_unreadable_rather_than_two_things(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    files = project(root)
+    before = opened(tmp_path / "cache", root, files)
+    before.state()
+    before.save()
+    store = opened(tmp_path / "cache", root, files)
+    store.digest("m0.py")
+    (root / "m0.py").write_text("y = 1\n")
     with pytest.raises(UnreadableSource, match="changed while"):
-        store.skeleton("a.py")
+        store.source("m0.py")
+    assert store.changed_meanwhile
 
 
 def opened(folder: Path, root: Path, files: list[str]) -> FactStore:
@@ -162,10 +176,10 @@ def test_a_file_that_was_just_written_is_not_trusted(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("x = 1\n")
     index = FileIndex(Cache(tmp_path / "cache", "v1"), tmp_path)
-    index.note("a.py", path.stat(), "digest", True)
+    index.note("a.py", path.stat(), "digest", True, False)
     assert index.look_up("a.py", path.stat()) is None
     os.utime(path, (LONG_AGO, LONG_AGO))
-    index.note("a.py", path.stat(), "digest", True)
+    index.note("a.py", path.stat(), "digest", True, False)
     assert index.look_up("a.py", path.stat()) is not None
     path.write_text("x = 12\n")
     os.utime(path, (LONG_AGO, LONG_AGO))
