@@ -140,7 +140,7 @@ def _call_object(
         for name in ("__call__", "forward"):
             method = classes.attribute(machine, info.cls, name)
             if isinstance(method, Function):
-                if name == "forward" and not outside.worth_running(machine, method):
+                if name == "forward" and not outside.worth_running(machine, receiver):
                     break
                 return functions.call_function(machine, method, (receiver, *positional), keywords, site)
     if info.wrapper is not None:

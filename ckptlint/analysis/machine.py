@@ -149,6 +149,7 @@ class Machine:
         self.escaped: list[Value] = []
         self.parameter_symbols: set[str] = set()
         self.generic: dict[int, Ref] = {}
+        self.registering: dict[tuple[str, int], bool] = {}
         self.assigned_once: dict[str, frozenset[str]] = {}
         self.run = 0
         self.disk = self.memory.new_owner()

@@ -46,8 +46,12 @@ def initialise_external(
         if inner is not None:
             _hold(machine, made, wrapper, inner, site)
         return True
-    if machine.knowledge.loss(name) is not None or machine.knowledge.layer(name) is not None:
+    loss = machine.knowledge.loss(name)
+    if loss is not None or machine.knowledge.layer(name) is not None:
         info.positional, info.keywords = positional, dict(keywords)
+        if loss is not None:
+            # torch registers the slots even when nothing is given: what is assigned later is a tensor of the loss.
+            info.buffers.update(loss.given)
         info.foundation = name
         return True
     facts = machine.knowledge.module
@@ -176,6 +180,7 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
     twin.wrapper, twin.token, twin.positional, twin.keywords = info.wrapper, info.token, info.positional, info.keywords
     twin.path, twin.entry, twin.file, twin.foreign = info.path, info.entry, info.file, info.foreign
     twin.foundation, twin.non_persistent = info.foundation, set(info.non_persistent)
+    twin.buffers = set(info.buffers)
     for name, site in list(info.names.items()):
         inner = machine.memory.read(value.id, name)
         if inner is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ckptlint.analysis import files, modules, python, state_dicts
+from ckptlint.analysis import classes, files, modules, python, state_dicts
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import is_environment, shorten, symbol_of
@@ -21,6 +21,7 @@ from ckptlint.analysis.values import (
     Site,
     TupleValue,
     Value,
+    alternatives,
 )
 
 Arguments = tuple[tuple[Value, ...], dict[str, Value]]
@@ -205,14 +206,28 @@ def unknown_save(
             files.save(machine, value, path or Opaque("path"), site, implied="")
 
 
-def worth_running(machine: Machine, function: Function) -> bool:
-    """Whether a `forward` does anything to modules beyond computing: it wraps or registers."""
-    info = machine.functions[function.key]
-    if info.unit == 0 or info.node is not None:
+def worth_running(machine: Machine, owner: Ref, depth: int = 0) -> bool:
+    """Whether the `forward` of a module, or of one inside it, does more than computing: it wraps or registers."""
+    info = machine.info(owner)
+    method = classes.attribute(machine, info.cls, "forward") if info.cls is not None else None
+    if isinstance(method, Function) and _registers(machine, method):
+        return True
+    if depth > 3 or info.kind != "module":
         return False
-    header = machine.store.headers(info.file)[info.unit]
-    lines = machine.lines(info.file)[header.first_row - 1 : header.last_row]
-    return any("DataParallel" in line or "weight =" in line or ".save(" in line for line in lines)
+    held = (machine.get(owner, name) for name in info.names)
+    inside = (plain for value in held if value is not None for _, plain in alternatives(value))
+    return any(worth_running(machine, one, depth + 1) for one in inside if isinstance(one, Ref) and one != owner)
+
+
+def _registers(machine: Machine, function: Function) -> bool:
+    info = machine.functions[function.key]
+    code = (info.file, info.unit)
+    if code not in machine.registering:
+        header = machine.store.headers(info.file)[info.unit]
+        lines = machine.lines(info.file)[header.first_row - 1 : header.last_row]
+        telling = ("DataParallel", "weight =", ".save(")
+        machine.registering[code] = bool(info.unit) and any(word in line for line in lines for word in telling)
+    return machine.registering[code]
 
 
 def _consume(machine: Machine, given: Arguments, site: Site) -> Value:
