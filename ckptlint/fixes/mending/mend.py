@@ -36,11 +36,11 @@ class Mended:
         self._fixes: dict[Group, tuple[Fix | None, frozenset[Site]]] = {}
 
     def of(self, group: Group, site: Site) -> Fix | None:
-        """The fix of a group, when it changes something at `site`."""
+        """The fix of a group, when it mends what is wrong at `site`."""
         if group not in self._fixes:
             self._fixes[group] = _of_group(self._project, group)
-        found, changed = self._fixes[group]
-        return found if site in changed else None
+        found, solved = self._fixes[group]
+        return found if site in solved else None
 
 
 def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Site]]:
@@ -50,6 +50,8 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
     left: list[str] = []
     unwrapped: list[Site] = []
     for origin in group.origins:
+        if writer.is_kept(all_places, origin):
+            return nothing
         if not writer.is_prefixed(all_places, origin):
             continue
         bare = writer.bare(project, origin)
@@ -60,13 +62,16 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
             edits.update(dict.fromkeys(bare))
     taken = frozenset(unwrapped)
     changed: list[Site] = []
+    solved: set[Site] = set(taken)
     for site in group.readers:
         before, after = reader.arrivals(all_places, site, frozenset()), reader.arrivals(all_places, site, taken)
         if reader.copes(after):
+            solved.add(site)
             continue
         mended = reader.mended(project, site, after)
         if not isinstance(mended, Declined):
             changed.append(site)
+            solved.add(site)
             edits.update(dict.fromkeys(mended))
             if any(arrival.works is None for arrival in after):
                 left.append(f"{_where(project, site)} (it is not known which model is loaded)")
@@ -77,7 +82,7 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
     if not edits:
         return nothing
     left += obstacles.of_writers(project, taken, frozenset(group.readers))
-    return _fix(project, unwrapped, changed, edits, left), frozenset((*unwrapped, *changed))
+    return _fix(project, unwrapped, changed, edits, left), frozenset(solved)
 
 
 def _fix(project: Project, writers: Sequence[Site], readers: Sequence[Site], edits: dict[Edit, None], left: list[str]) -> Fix:

@@ -33,6 +33,15 @@ def is_prefixed(all_places: Places, origin: Site) -> bool:
     return any(content.prefix for content in contents_of(all_places, origin))
 
 
+def is_kept(all_places: Places, origin: Site) -> bool:
+    """Whether the keys are those of a wrapper that is saved on purpose, or of a model with a wrapped part.
+
+    No prefix can be taken off such keys: AveragedModel brings a count as well, `features.module.` has it inside.
+    """
+    shapes = [content.shape for content in contents_of(all_places, origin) if content.shape is not None]
+    return any(has_inner(shape) or any(mark.wrapper in KEPT for mark in shape.wrappers) for shape in shapes)
+
+
 def bare(project: Project, origin: Site) -> tuple[Edit, ...] | Declined:
     """The edits after which the state dict taken at `origin` has no prefix."""
     contents = contents_of(project.derived(places), origin)
@@ -40,15 +49,13 @@ def bare(project: Project, origin: Site) -> tuple[Edit, ...] | Declined:
         assert content.shape is not None
         if content.prefix != content.shape.prefix or content.emptied:
             return Declined("its keys are changed afterwards")
-        if has_inner(content.shape):
-            return Declined("a part of the model is wrapped by itself")
     cases = [case.shape for event in project.events.state_dicts if event.site == origin for case in event.cases]
     known = [shape for shape in cases if shape is not None and shape.known]
     marks = [marks_of(shape) for shape in known]
     if len(known) < len(cases):
         marks.append(())
     if any(mark.wrapper in KEPT for case in marks for mark in case):
-        return Declined("an averaged model keeps its own keys")
+        return Declined("an averaged model has its own keys")
     file = project.derived(Sources)[origin.file]
     path = path_to(file, project.place(origin)) if file is not None else None
     if file is None or path is None:
