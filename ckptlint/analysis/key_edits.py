@@ -113,7 +113,8 @@ def _module_texts(skeleton: ir.Module) -> dict[str, str]:
 
 def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> list[KeyEdit]:
     """The wrong cuts of one unit."""
-    cuts = cuts_of(unit, names_of(unit, texts))
+    names = names_of(unit, texts)
+    cuts = cuts_of(unit, names)
     renamings = {(cut.form.token, cut.form.new) for cut in cuts if cut.form.kind == "rename"}
     groups: dict[tuple[object, ...], list[Cut]] = {}
     for cut in cuts:
@@ -122,7 +123,7 @@ def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> li
         groups.setdefault(signature, []).append(cut)
     found: list[KeyEdit] = []
     for group in groups.values():
-        wrong = [cut for cut in group if _is_wrong(cut, group, len(renamings))]
+        wrong = [cut for cut in group if _is_wrong(cut, group, len(renamings), names.fronts)]
         if wrong:
             wrong.sort(key=lambda cut: (cut.use != STORED, cut.node))
             form = wrong[0].form
@@ -144,7 +145,7 @@ def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> li
     return found
 
 
-def _is_wrong(cut: Cut, group: list[Cut], renamings: int) -> bool:
+def _is_wrong(cut: Cut, group: list[Cut], renamings: int, fronts: frozenset[str]) -> bool:
     form, source = cut.form, cut.source
     use = STORED if any(other.use == STORED for other in group) else cut.use
     wrapper = form.token is not None and _WRAPPER_TOKENS.match(form.token) is not None
@@ -154,6 +155,8 @@ def _is_wrong(cut: Cut, group: list[Cut], renamings: int) -> bool:
         return False
     if form.kind == "strip":
         return _is_prefix_like(form)
+    if form.token is None and form.label not in ("", "pieces") and cut.name in fronts:
+        return False  # `len(found)` of a prefix that was found by trying several
     if form.kind in ("slice", "split"):
         return not cut.retried and not _about(form, cut.looks)
     if form.kind == "replace":
@@ -191,10 +194,15 @@ def _is_wrong_renaming(cut: Cut, renamings: int) -> bool:
     word, new = token.rstrip("."), form.new.rstrip(".")
     if word.isdigit():
         return "." not in token and new.isdigit()
-    if "." in word or word in _LEAVES or new in _LEAVES or len(word) < 2:
+    if "." in word or word in new or word in _LEAVES or new in _LEAVES or len(word) < 2:
         return False
-    if any(text is not None and (text.rstrip(".") == word) for look in cut.looks if look.key for text in look.texts):
+    at_front = any(
+        text is not None and text.rstrip(".") == word for look in cut.looks if look.key for text in look.texts
+    )
+    if at_front and (renamings == 1 or not token.endswith(".")):
         return True  # a look at the front for this very word: it is a prefix
+    if cut.asked:
+        return False  # meant for some keys, of a kind that was asked for
     return renamings == 1 and token.endswith(".") == form.new.endswith(".") and _is_word(word) and _is_word(new)
 
 

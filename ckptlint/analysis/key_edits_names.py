@@ -36,7 +36,10 @@ _OF_PARAMETERS = frozenset({"named_parameters", "named_buffers", "named_modules"
 
 
 class Names(msgspec.Struct, frozen=True):
-    """The names of one unit. `tests` are names bound once, to an expression that may be a test."""
+    """The names of one unit.
+
+    `tests` are names bound once, to an expression that may be a test; of `fronts` some beginning is asked somewhere.
+    """
 
     texts: Mapping[str, str]
     state_dicts: frozenset[str]
@@ -44,6 +47,7 @@ class Names(msgspec.Struct, frozen=True):
     stored: frozenset[str]
     looked_up: frozenset[str]
     tests: Mapping[str, ir.Expr]
+    fronts: frozenset[str]
 
     def is_state_dict(self, node: ir.Expr) -> bool:
         """Whether an expression is a state dict, its keys, its items, or one of them."""
@@ -85,6 +89,14 @@ def names_of(unit: ir.Unit, texts: Mapping[str, str]) -> Names:
         for name, found in values.items()
         if any(isinstance(one, ir.Attribute) and one.name in _OF_PARAMETERS for value in found for one in inside(value))
     }
+    fronts = {
+        node.func.value.name
+        for node in inside(unit)
+        if isinstance(node, ir.Call)
+        and isinstance(node.func, ir.Attribute)
+        and node.func.name == "startswith"
+        and isinstance(node.func.value, ir.Name)
+    }
     return Names(
         known,
         _closed_forward(loaded, values),
@@ -92,6 +104,7 @@ def names_of(unit: ir.Unit, texts: Mapping[str, str]) -> Names:
         _closed_backward(stored, values),
         _closed_backward(looked_up, values),
         tests,
+        frozenset(fronts),
     )
 
 

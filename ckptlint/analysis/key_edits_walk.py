@@ -29,7 +29,6 @@ STORED, LOOKED_UP, UNUSED = "stored", "looked up", ""
 
 _VIEWS = frozenset({"items", "keys", "named_parameters", "named_buffers"})
 _WRAPPERS = frozenset({"list", "sorted", "tuple", "iter", "enumerate", "reversed", "set", "tqdm", "deepcopy", "copy"})
-_EVIDENT = frozenset({"load_state_dict", "_load_from_state_dict"})
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -41,7 +40,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """A place where a key is cut. `looks` are those about this key; `retried` tells that a load had failed before."""
+    """A place where a key is cut.
+
+    `looks` are those about this key; `asked` tells that it stands under some condition on the key, `retried` that
+    something was tried with the state dict before, and failed.
+    """
 
     node: int
     form: Form
@@ -50,6 +53,7 @@ class Cut(msgspec.Struct, frozen=True):
     use: str
     looks: tuple[Look, ...]
     retried: bool
+    asked: bool
     statement: int
 
 
@@ -57,9 +61,12 @@ class _Env(msgspec.Struct, frozen=True):
     keys: Mapping[str, Source]
     looks: tuple[Look, ...] = ()
     retried: bool = False
+    asked: frozenset[str] = frozenset()
 
-    def with_looks(self, more: Iterable[Look]) -> _Env:
-        return _Env(self.keys, (*self.looks, *more), self.retried)
+    def under(self, test: ir.Expr, truth: bool, names: Names) -> _Env:
+        """Where `test` is `truth`."""
+        looks = (*self.looks, *looks_of(test, truth, names))
+        return _Env(self.keys, looks, self.retried, self.asked | names_in(test))
 
     def bound(self, names: Iterable[str], source: Source | None) -> _Env:
         """The names have another value: of `source`, or none that is a key."""
@@ -68,7 +75,7 @@ class _Env(msgspec.Struct, frozen=True):
         if source is not None:
             keys.update(dict.fromkeys(gone, source))
         looks = tuple(look for look in self.looks if look.key not in gone and not look.names & gone)
-        return _Env(keys, looks, self.retried)
+        return _Env(keys, looks, self.retried, self.asked - gone)
 
 
 def cuts_of(unit: ir.Unit, names: Names) -> list[Cut]:
@@ -103,7 +110,7 @@ class _Walk:
             return self._for(node, env)
         if isinstance(node, ir.While):
             self._expr(node.test, env, UNUSED)
-            self.block(node.body, env.with_looks(looks_of(node.test, True, self.names)))
+            self.block(node.body, env.under(node.test, True, self.names))
             self.block(node.orelse, env)
             return self._after(env, (node.body, node.orelse))
         if isinstance(node, ir.Try):
@@ -125,7 +132,7 @@ class _Walk:
             return env
         if isinstance(node, ir.Assert):
             self._expr(node.test, env, UNUSED)
-            return env.with_looks(looks_of(node.test, True, self.names))
+            return env.under(node.test, True, self.names)
         self._plain(node, env)
         return env
 
@@ -164,13 +171,12 @@ class _Walk:
 
     def _if(self, node: ir.If, env: _Env) -> _Env:
         self._expr(node.test, env, UNUSED)
-        when, otherwise = looks_of(node.test, True, self.names), looks_of(node.test, False, self.names)
-        self.block(node.body, env.with_looks(when))
-        self.block(node.orelse, env.with_looks(otherwise))
+        self.block(node.body, env.under(node.test, True, self.names))
+        self.block(node.orelse, env.under(node.test, False, self.names))
         after = self._after(env, (node.body, node.orelse))
         if _ends(node.body):
-            return after.with_looks(otherwise)
-        return after.with_looks(when) if node.orelse and _ends(node.orelse) else after
+            return after.under(node.test, False, self.names)
+        return after.under(node.test, True, self.names) if node.orelse and _ends(node.orelse) else after
 
     def _after(self, env: _Env, bodies: Iterable[tuple[ir.Stmt, ...]]) -> _Env:
         """What is left of the keys and looks when one of the bodies may have run."""
@@ -192,13 +198,22 @@ class _Walk:
 
     def _try(self, node: ir.Try, env: _Env) -> _Env:
         tried = env.retried or any(
-            isinstance(one, ir.Call) and called(one) in _EVIDENT for statement in node.body for one in inside(statement)
+            isinstance(one, ir.Call) and self._is_attempt(one) for statement in node.body for one in inside(statement)
         )
         after = self.block(node.body, env)
         for handler in node.handlers:
-            self.block(handler.body, _Env(env.keys, env.looks, tried))
+            self.block(handler.body, _Env(env.keys, env.looks, tried, env.asked))
         self.block(node.orelse, after)
         return self.block(node.final, after)
+
+    def _is_attempt(self, call: ir.Call) -> bool:
+        """Whether something is made of a state dict that fails when its keys are not those wanted."""
+        if called(call) == "load_state_dict":
+            return True
+        return called(call) not in _VIEWS | _WRAPPERS | {"load", "print", "len"} and any(
+            isinstance(argument.value, ir.Name | ir.BoolOp | ir.Subscript) and self.names.is_state_dict(argument.value)
+            for argument in call.args
+        )
 
     # --- loops ---
 
@@ -229,12 +244,11 @@ class _Walk:
             self._comprehension(node, env, use)
         elif isinstance(node, ir.IfExp):
             self._expr(node.test, env, UNUSED)
-            self._expr(node.body, env.with_looks(looks_of(node.test, True, self.names)), use)
-            self._expr(node.orelse, env.with_looks(looks_of(node.test, False, self.names)), use)
+            self._expr(node.body, env.under(node.test, True, self.names), use)
+            self._expr(node.orelse, env.under(node.test, False, self.names), use)
         elif isinstance(node, ir.BoolOp):
             self._expr(node.left, env, use)
-            held = looks_of(node.left, node.op == "and", self.names)
-            self._expr(node.right, env.with_looks(held), use)
+            self._expr(node.right, env.under(node.left, node.op == "and", self.names), use)
         elif isinstance(node, ir.Lambda):
             self._expr(node.body, env.bound({parameter.name for parameter in node.params}, None), UNUSED)
         elif isinstance(node, ir.Subscript):
@@ -279,7 +293,7 @@ class _Walk:
             env = self._loop(generator.target, generator.iter, generator.id, env)
             for condition in generator.conditions:
                 self._expr(condition, env, UNUSED)
-                env = env.with_looks(looks_of(condition, True, self.names))
+                env = env.under(condition, True, self.names)
         if node.key is not None:
             self._expr(node.key, env, STORED)
             self._expr(node.element, env, UNUSED)
@@ -304,7 +318,8 @@ class _Walk:
             return
         same = {other for other, known in env.keys.items() if known == source}
         looks = tuple(look for look in env.looks if look.key is None or look.key in same)
-        self.cuts.append(Cut(node.id, form, name, source, use, looks, env.retried, self._statement))
+        asked = bool(same & env.asked)
+        self.cuts.append(Cut(node.id, form, name, source, use, looks, env.retried, asked, self._statement))
 
 
 def _children(node: ir.Node) -> Iterable[ir.Node]:
