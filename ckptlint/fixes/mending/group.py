@@ -60,7 +60,9 @@ def places(project: Project) -> Places:
             if part.content is not None and part.content.shape is not None:
                 saved.setdefault(part.content.origin, []).append((save, part, part.content))
     again = [load for load in project.events.loads if not load.file]
-    read_back = {site for site, found in saved.items() if any(same_file(load, one[0]) for load in again for one in found)}
+    read_back = {
+        site for site, found in saved.items() if any(same_file(load, one[0]) for load in again for one in found)
+    }
     return Places(
         _groups(project.pairs, [*saved, *remembered]),
         {site: tuple(found) for site, found in pairs.items()},

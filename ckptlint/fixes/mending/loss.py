@@ -58,7 +58,9 @@ def fix(project: Project, leak: LeakedLoss) -> Fix | None:
         change, keys = found
         edits += change
         named += [where for key in keys for where in _mentioned(project, key)]
-    message = "keep the weight of the loss out of the state dict: it is made anew with the model; older files still load"
+    message = (
+        "keep the weight of the loss out of the state dict: it is made anew with the model; older files still load"
+    )
     if named:
         message += f"; check by hand: {', '.join(sorted(set(named))[:3])} (the key is named there)"
     return Fix(Applicability.UNSAFE if named else Applicability.SAFE, message, tuple(dict.fromkeys(edits)))

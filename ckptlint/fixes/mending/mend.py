@@ -85,12 +85,16 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
     return _fix(project, unwrapped, changed, edits, left), frozenset(solved)
 
 
-def _fix(project: Project, writers: Sequence[Site], readers: Sequence[Site], edits: dict[Edit, None], left: list[str]) -> Fix:
+def _fix(
+    project: Project, writers: Sequence[Site], readers: Sequence[Site], edits: dict[Edit, None], left: list[str]
+) -> Fix:
     said: list[str] = []
     if writers:
         said.append(f"save the model without its wrapper ({_places(project, writers)})")
     if readers:
-        said.append(f"load files with and without the prefix, into a bare or a wrapped model ({_places(project, readers)})")
+        said.append(
+            f"load files with and without the prefix, into a bare or a wrapped model ({_places(project, readers)})"
+        )
     message = " and ".join(said)
     names = sorted(dict.fromkeys(left))
     if names:

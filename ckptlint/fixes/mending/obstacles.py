@@ -1,9 +1,9 @@
 """What may stop working when a writer changes, and cannot be changed with it. It makes a fix unsafe.
 
-    a load that may be given the file, though little speaks for it, and that would not take it any more
-    a file that is read for something else than a load into a model
-    a load that was never run: nobody calls it, or the run could not follow
-    a notebook, or a file that cannot be read, with a load in it
+- A load that may be given the file, though little speaks for it, and that would not take it any more.
+- A file that is read for something else than a load into a model.
+- A load that was never run: nobody calls it, or the run could not follow.
+- A notebook, or a file that cannot be read, with a load in it.
 """
 
 from __future__ import annotations

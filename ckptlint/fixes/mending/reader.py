@@ -23,7 +23,7 @@ from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import Content, Shape, Site
 from ckptlint.findings import Edit
 from ckptlint.fixes.mending.chains import KEPT, keys_chain, marks_of, target_chain
-from ckptlint.fixes.mending.group import Places, in_memory, parts_met, places
+from ckptlint.fixes.mending.group import Places, parts_met, places
 from ckptlint.fixes.mending.sources import Sources
 from ckptlint.fixes.mending.syntax import path_to, span, statement_of
 from ckptlint.fixes.mending.used import used_again
@@ -52,8 +52,10 @@ def arrivals(all_places: Places, reader: Site, unwrapped: frozenset[Site]) -> li
     """All that can arrive at a reader, when the model is unwrapped at the places `unwrapped` where it is taken."""
     found: dict[Arrival, None] = {}
     for pair in all_places.pairs.get(reader, ()):
-        for arrival in _over_file(pair, unwrapped) if pair.writer is not None else _in_memory(pair.reader, unwrapped, all_places.read_back):
-            found[arrival] = None
+        if pair.writer is not None:
+            found.update(dict.fromkeys(_over_file(pair, unwrapped)))
+        else:
+            found.update(dict.fromkeys(_in_memory(pair.reader, unwrapped, all_places.read_back)))
     return list(found)
 
 
@@ -143,8 +145,3 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
     )
     edits = normalised(file, wanted)
     return edits if isinstance(edits, Declined) else (*edits, *target.edits)
-
-
-def remembers(event: ApplyEvent) -> bool:
-    """Whether a load is given a state dict out of memory."""
-    return any(True for _ in in_memory(event))

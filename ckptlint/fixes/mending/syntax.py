@@ -21,9 +21,7 @@ def span(file: File, node: ast.expr | ast.stmt) -> Span:
     """Where a node is."""
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
-    return Span(
-        position(file, node.lineno, node.col_offset), position(file, node.end_lineno, node.end_col_offset)
-    )
+    return Span(position(file, node.lineno, node.col_offset), position(file, node.end_lineno, node.end_col_offset))
 
 
 def path_to(file: File, place: Place) -> list[ast.AST] | None:
@@ -45,14 +43,11 @@ def path_to(file: File, place: Place) -> list[ast.AST] | None:
 
 def _child_with(file: File, node: ast.AST, wanted: Span) -> ast.AST | None:
     for child in _placed(node):
-        if child.lineno > wanted.start.row or (child.end_lineno or 0) < wanted.end.row:
-            if not getattr(child, "decorator_list", None):
-                continue
-            if any(one.lineno <= wanted.start.row <= (one.end_lineno or 0) for one in child.decorator_list):  # type: ignore[attr-defined]
-                return child
-            continue
-        found = span(file, child)
-        if found.start <= wanted.start and wanted.end <= found.end:
+        whole = span(file, child)
+        decorators = getattr(child, "decorator_list", ())
+        if decorators:  # they stand above what ast calls the beginning
+            whole = Span(min(span(file, one).start for one in decorators), whole.end)
+        if whole.start <= wanted.start and wanted.end <= whole.end:
             return child
     return None
 

@@ -99,7 +99,7 @@ def _follows(one: ast.stmt, other: ast.stmt) -> bool:
 
 
 def _same_section(one: str, other: str) -> bool:
-    first, second = one.split(".")[0], other.split(".")[0]
+    first, second = one.partition(".")[0], other.partition(".")[0]
     return first == second or {first, second} <= sys.stdlib_module_names
 
 
