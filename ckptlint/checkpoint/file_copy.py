@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from ckptlint.checkpoint.model import BadCheckpoint
 from ckptlint.checkpoint.progress import Progress
+from ckptlint.checkpoint.source import read_at
 
 _PIECE = 1 << 26
 _FICLONE = 0x40049409  # linux/fs.h
@@ -42,13 +43,30 @@ def replacing(path: str, *, force: bool) -> Iterator[str]:
         yield beside
         os.chmod(beside, _mode_of_new_files())  # noqa: PTH101
         _flush(beside)
-        os.replace(beside, target)  # noqa: PTH105
-        _flush(folder)
+        _take_place(beside, target, force=force)
+        with contextlib.suppress(PermissionError):  # Windows opens no folders
+            _flush(folder)
     except OSError as error:
         raise BadCheckpoint(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)  # noqa: PTH108
+
+
+def _take_place(beside: str, target: str, *, force: bool) -> None:
+    """Give the finished file its name; without `force` never that of a file that has appeared in the meantime."""
+    if not force:
+        try:
+            os.link(beside, target)
+        except FileExistsError:
+            raise BadCheckpoint(
+                f"{target} appeared while the copy was written, and was kept: choose another name"
+            ) from None
+        except (OSError, AttributeError):
+            pass  # a file system without links
+        else:
+            return
+    os.replace(beside, target)  # noqa: PTH105
 
 
 def _mode_of_new_files() -> int:
@@ -124,7 +142,7 @@ def _copy_data(source: int, first: int, last: int, target: int, at: int, progres
                     raise
             in_kernel = done > 0
         if not in_kernel:
-            piece = os.pread(source, min(wanted, 1 << 22), first)
+            piece = read_at(source, min(wanted, 1 << 22), first)
             if not piece:
                 raise BadCheckpoint("the file became shorter while it was copied")
             done = write_all(target, piece, at)
@@ -139,5 +157,9 @@ def write_all(target: int, data: bytes, at: int) -> int:
     view = memoryview(data)
     written = 0
     while written < len(view):
-        written += os.pwrite(target, view[written:], at + written)
+        if hasattr(os, "pwrite"):
+            written += os.pwrite(target, view[written:], at + written)
+        else:  # Windows
+            os.lseek(target, at + written, os.SEEK_SET)
+            written += os.write(target, view[written:])
     return written

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
+_MAX_NUMBERS = 8
+
 Fact = TypeVar("Fact", bound=Hashable)
 
 
@@ -36,7 +38,9 @@ def fold(keys: Iterable[tuple[str, Fact]]) -> list[Folded[Fact]]:
         numbers: list[int] = []
         for part in key.split("."):
             # int() makes 7 of "07" and of "\u0667": those are names, not layer numbers.
-            if part.isdecimal() and part.isascii() and len(part) < 10 and (part[0] != "0" or part == "0"):
+            # A key with more numbers than layers of layers can have is somebody's trap: the rest are words.
+            is_number = part.isdecimal() and part.isascii() and len(part) < 10 and (part[0] != "0" or part == "0")
+            if is_number and len(numbers) < _MAX_NUMBERS:
                 words.append("\0")
                 numbers.append(int(part))
             else:

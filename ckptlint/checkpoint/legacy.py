@@ -168,10 +168,8 @@ def _follow(
         if name in found:
             problems.append(Problem("error", "listed-twice", f"the file lists the storage {name[:40]!r} twice"))
             return found, problems
-        head = source.read(position, 8)
-        count = int.from_bytes(head, "little", signed=True)
         start = position + 8
-        length = max(0, min(storage.nbytes, source.size - start)) if len(head) == 8 else None
+        length = max(0, min(storage.nbytes, source.size - start)) if start <= source.size else None
         found[name] = storage._replace(file=source.name, start=start, length=length)
         if length is None or length < storage.nbytes:
             problems.append(
@@ -183,7 +181,9 @@ def _follow(
                 )
             )
             return found, problems
-        if count < 0 or (storage.nbytes and count == 0) or storage.nbytes % max(count, 1):
+        # The count before the data only repeats what the pickle says; far away it is not worth a request.
+        count = int.from_bytes(source.read(position, 8), "little", signed=True) if source.is_near else None
+        if count is not None and (count < 0 or (storage.nbytes and count == 0) or storage.nbytes % max(count, 1)):
             problems.append(
                 Problem(
                     "error",

@@ -114,10 +114,10 @@ class RareOpcodes:
         if len(flat) % 2:
             raise Stumble("sets a key without a value")
         keys = flat[::2]
+        for key in keys:
+            if type(key) is not str:
+                self._check_key(key)
         if isinstance(target, dict):
-            for key in keys:
-                if type(key) is not str:
-                    self._check_key(key)
             target.update(zip(keys, flat[1::2], strict=True))
         elif type(target) is Call:
             if target.assigned is None:

@@ -12,6 +12,7 @@ raises `NotATensor`, and the walk notes it as a problem of that one value.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from ckptlint.checkpoint.dtypes import ITEM_BITS, STORAGE_DTYPE, byte_count
@@ -22,6 +23,7 @@ from ckptlint.checkpoint.model import Storage, Tensor
 FindStorage = Callable[[str, str, int], Storage]
 
 _MAX_DIMENSIONS = 256
+_MAX_ATTRIBUTES = 64  # of a tensor subclass that are looked at for tensors
 
 
 class NotATensor(Exception):  # noqa: N818 (not an error of the program: the file says what no torch writes)
@@ -175,7 +177,7 @@ def _from_type(args: tuple[object, ...], find: FindStorage, place: Place) -> Ten
     else:
         raise NotATensor(f"it is rebuilt by {function.qualified}, which ckptlint does not know")
     if made.storage is None and made.layout == "strided":
-        parts = [value for value in marked.values() if is_tensor_call(value)]
+        parts = [value for value in islice(marked.values(), _MAX_ATTRIBUTES) if is_tensor_call(value)]
         made = made._replace(parts=tuple(_part(part, find, place) for part in parts))
     plain = name in (None, "torch.Tensor", "torch.nn.parameter.Parameter")
     return made._replace(
@@ -223,7 +225,7 @@ def numpy_array(value: object) -> tuple[str, tuple[int, ...]] | None:
     if type(state) is not tuple or len(state) < 3 or type(state[1]) is not tuple:
         return None
     dtype = state[2].args[0] if type(state[2]) is Call and type(state[2].args) is tuple and state[2].args else "?"
-    if not all(type(size) is int and 0 <= size < 1 << 63 for size in state[1]) or len(state[1]) > _MAX_DIMENSIONS:
+    if len(state[1]) > _MAX_DIMENSIONS or not all(type(size) is int and 0 <= size < 1 << 63 for size in state[1]):
         return None
     return (dtype if type(dtype) is str else "?"), state[1]
 

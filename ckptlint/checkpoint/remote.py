@@ -76,6 +76,11 @@ class Remote(Source):
             raise BadCheckpoint(f"{self.name} cannot be fetched: {error or type(error).__name__}") from None
         self.size = self._local.tell()
 
+    @property
+    def is_near(self) -> bool:
+        """A read is a request, unless the file was fetched whole."""
+        return self._local is not None
+
     def read(self, start: int, length: int) -> bytes:
         """The bytes from `start`, by a range request; small reads share blocks of 64 KB."""
         length = max(0, min(length, self.size - start))

@@ -118,13 +118,16 @@ def _check_nesting(source: Source, raw: bytes) -> None:
     import re  # noqa: PLC0415 (loaded by argparse already)
 
     depth = 0
-    for mark in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', raw):
+    in_text = False
+    for mark in re.finditer(rb'\\.|["\[\]{}]', raw, re.DOTALL):
         byte = raw[mark.start()]
-        if byte in b"[{":
+        if byte == 0x22:
+            in_text = not in_text
+        elif not in_text and byte in b"[{":
             depth += 1
             if depth > _MAX_NESTING:
                 raise _bad(source, "has a header that nests deeper than the format does")
-        elif byte in b"]}":
+        elif not in_text and byte in b"]}":
             depth -= 1
 
 

@@ -9,7 +9,7 @@ in no other one, the total is right.
 from __future__ import annotations
 
 import json
-import posixpath
+import os
 
 from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Entry, Problem, Tensor
 from ckptlint.checkpoint.sniff import sniff
@@ -17,7 +17,7 @@ from ckptlint.checkpoint.source import Source, is_remote, open_source
 from ckptlint.checkpoint.summary import plain_name
 
 _MAX_INDEX = 16_000_000
-_MAX_SHARDS = 10_000
+_MAX_SHARDS = 2_000
 _MAX_TENSORS = 500_000
 
 
@@ -27,7 +27,7 @@ def read_index(source: Source) -> Checkpoint:
     Raises BadCheckpoint when the file is no index, names a file outside of its folder, or a shard cannot be read.
     """
     weight_map, total = _parse(source)
-    folder = source.name.rpartition("/")[0] if is_remote(source.name) else posixpath.dirname(source.name)
+    folder = source.name.rpartition("/")[0] if is_remote(source.name) else os.path.dirname(source.name)  # noqa: PTH120
     expected: dict[str, list[str]] = {}
     for key, file in weight_map.items():
         expected.setdefault(file, []).append(key)

@@ -11,6 +11,8 @@ import stat
 
 from ckptlint.checkpoint.model import BadCheckpoint
 
+_MOST_AT_ONCE = 1 << 26
+
 
 class Source:
     """A run of bytes that can be read at any place; this class is the local file."""
@@ -39,7 +41,7 @@ class Source:
         pieces = []
         while length > 0:
             try:
-                piece = os.pread(self._fd, min(length, 1 << 26), start)
+                piece = read_at(self._fd, min(length, _MOST_AT_ONCE), start)
             except OSError as error:
                 raise BadCheckpoint(f"{self.name} cannot be read: {error.strerror or error}") from None
             if not piece:
@@ -48,6 +50,11 @@ class Source:
             start += len(piece)
             length -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether a small read costs little."""
+        return True
 
     @property
     def descriptor(self) -> int | None:
@@ -67,6 +74,14 @@ class Source:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+def read_at(descriptor: int, length: int, start: int) -> bytes:
+    """At most `length` bytes from `start` of an open file."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, start)
+    os.lseek(descriptor, start, os.SEEK_SET)  # Windows
+    return os.read(descriptor, length)
 
 
 class Section(Source):

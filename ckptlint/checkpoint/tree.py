@@ -17,6 +17,7 @@ deep, is a small file and a billion values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from ckptlint.checkpoint.inert import Call, Global, OrderedDictValue, PersistentId
@@ -96,12 +97,10 @@ def attributes(value: object) -> dict[object, object]:
 
 def kind_of(value: object) -> str:
     """What an entry with this value is; see `model.Entry.kind`."""
-    if type(value) is Call:
-        if is_tensor_call(value):
-            return "tensor"
-        state = attributes(value)
-        if ("_parameters" in state and "_modules" in state) or _is_script_object(value):
-            return "module"
+    if is_tensor_call(value):
+        return "tensor"
+    if is_module(value):
+        return "module"
     mapping = mapping_of(value)
     if mapping is None:
         return "value"
@@ -114,6 +113,16 @@ def kind_of(value: object) -> str:
     return "state dict" if _is_state_dict(mapping) else "value"
 
 
+def is_module(value: object) -> bool:
+    """Whether `value` is a pickled `nn.Module`, told by its attributes, or an object of TorchScript."""
+    if type(value) is not Call:
+        return False
+    parts = value.state if isinstance(value.state, tuple) and len(value.state) == 2 else (value.state,)
+    if any(isinstance(part, dict) and "_parameters" in part and "_modules" in part for part in parts):
+        return True
+    return type(value.func) is Global and value.func.module.partition(".")[0] == "__torch__"
+
+
 def mapping_of(value: object) -> dict[object, object] | None:
     """The items of a dict, or of an object of a dict subclass (`defaultdict`, a configuration)."""
     if isinstance(value, dict):
@@ -121,10 +130,6 @@ def mapping_of(value: object) -> dict[object, object] | None:
     if type(value) is Call and value.assigned is not None:
         return dict(value.assigned)
     return None
-
-
-def _is_script_object(value: Call) -> bool:
-    return type(value.func) is Global and value.func.module.partition(".")[0] == "__torch__"
 
 
 def _is_state_dict(mapping: dict[object, object]) -> bool:
@@ -145,14 +150,15 @@ def find_entries(root: object) -> list[tuple[tuple[object, ...], object, str]]:
     found: list[tuple[tuple[object, ...], object, str]] = []
     waiting: list[tuple[tuple[object, ...], object]] = [((), root)]
     seen = 0
+    kinds = _Kinds()
     while waiting:
         path, value = waiting.pop()
         seen += 1
-        kind = kind_of(value)
+        kind = kinds.of(value)
         below = children(value) if kind == "value" and len(path) < _MAX_ENTRY_DEPTH and seen < 100_000 else []
         if (
             below
-            and (not path or _holds_entries(below))
+            and (not path or _holds_entries(below, kinds))
             and (path or mapping_of(value) is not None or attributes(value))
         ):
             waiting.extend(((*path, step), child) for step, child in reversed(below))
@@ -161,13 +167,26 @@ def find_entries(root: object) -> list[tuple[tuple[object, ...], object, str]]:
     return found
 
 
-def _holds_entries(below: list[tuple[object, object]]) -> bool:
+class _Kinds:
+    """`kind_of`, worked out once for each value: many places can hold one large dict."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, str] = {}
+
+    def of(self, value: object) -> str:
+        kind = self.known.get(id(value))
+        if kind is None:
+            kind = self.known[id(value)] = kind_of(value)
+        return kind
+
+
+def _holds_entries(below: list[tuple[object, object]], kinds: _Kinds) -> bool:
     """Whether something that deserves an entry of its own stands one or two levels down."""
     worthy = ("state dict", "module", "optimizer")
     for _, child in below[:1000]:
-        if kind_of(child) in worthy:
+        if kinds.of(child) in worthy:
             return True
-        if isinstance(child, dict) and any(kind_of(grandchild) in worthy for grandchild in list(child.values())[:100]):
+        if isinstance(child, dict) and any(kinds.of(value) in worthy for value in islice(child.values(), 100)):
             return True
     return False
 
@@ -261,7 +280,7 @@ class _Walker:
                     continue
                 if top and kind == "state dict" and len(self.values) < _MAX_VALUES:
                     self.values.append(Value((*here, step), entry, key, summary_of(child)))
-                if kind_of(child) == "module":
+                if is_module(child):
                     self._module(child, (*here, step), entry, key)
                 elif not isinstance(child, (Global, PersistentId)):
                     deeper.append((child, (*here, step), key))
@@ -297,14 +316,13 @@ class _Walker:
                     if is_tensor_call(child):
                         left_out = own is not None and step not in own
                         self._tensor(child, Place(where, entry, dotted + plain_name(step)), persistent=not left_out)
-            below = [
-                (child, where, dotted + plain_name(step)) for where, step, child in inside if kind_of(child) == "module"
-            ]
+            below = [(child, where, dotted + plain_name(step)) for where, step, child in inside if is_module(child)]
             self._count(len(inside))
             waiting.extend(reversed(below))
 
     def _members(self, state: dict[object, object], here: tuple[object, ...], entry: str, dotted: str) -> None:
         left_out = _set_members(state.get("_non_persistent_buffers_set"))
+        self._count(len(left_out))
         for table in ("_parameters", "_buffers"):
             members = state.get(table)
             if not isinstance(members, dict):

@@ -72,10 +72,26 @@ def _pickles(marker: str) -> dict[str, tuple[bytes, str]]:
         "append to a dict": (b"\x80\x02}K\x01a.", "appends to a dict"),
         "odd setitems": (b"\x80\x02}(K\x01u.", "sets a key without a value"),
         "list as a key": (b"\x80\x02}]K\x01s.", "list as a key"),
+        "list as a key of a subclass": (
+            b"\x80\x02" + name("collections", "defaultdict") + b")R]K\x01s.",
+            "list as a key",
+        ),
+        "deep key of a subclass": (
+            b"\x80\x02" + name("my.module", "Dict") + b")\x81)" + b"\x85" * 1_000_000 + b"K\x01s.",
+            "many parts as a key",
+        ),
         "deep key": (b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s.", "many parts as a key"),
         "key bomb": (key_bomb, "many parts as a key"),
         "giant key": (b"\x80\x02}" + integer(2**70) + b"K\x01s.", "giant integer as a key"),
         "list bomb": (bomb, "unfolds into more than"),
+        "one dict in many places": (
+            b"\x80\x02}("
+            + b"".join(text(f"k{key}") + b"N" for key in range(20_000))
+            + b"uq\x000]("
+            + b"h\x00" * 3000
+            + b"e.",
+            "unfolds into more than",
+        ),
         "list that is made a dict again and again": (reused, "over and over"),
         "million nones": (b"\x80\x02" + b"N" * 7_000_000 + b".", "instructions"),
         "million marks": (b"\x80\x02" + b"(" * 7_000_000 + b".", "nests or remembers"),
@@ -191,6 +207,7 @@ def _safetensors() -> dict[str, tuple[bytes, str]]:
             "not JSON",
         ),
         "backwards": (safetensors({"w": described("F32", [0], 16, 0)}, _FLOATS), "place that is none"),
+        "long text": (safetensors(b'{"a":"' + b"\\n" * 4_000_000 + b'"}'), "says nothing about"),
         "not json": (safetensors(b'{"w": nonsense}', _FLOATS), "not JSON"),
         "not utf-8": (safetensors(b'{"\xff\xfe": {}}', _FLOATS), "not UTF-8"),
         "not an object": (safetensors({"w": 5}, _FLOATS), "says nothing about"),
@@ -251,6 +268,13 @@ def listed(marker: str) -> dict[str, tuple[bytes, str]]:
     cases = {f"pickle: {case}": (with_pickle(_pickles(marker)[case][0]), "") for case in HARMLESS}
     legacy = saved(plain(), zipped=False)
     cases |= {
+        "keys of many numbers": (
+            with_pickle(
+                state_dict(*((".".join(str((key >> bit) & 1) for bit in range(3000)), tensor()) for key in range(50))),
+                data__0=_FLOATS,
+            ),
+            "",
+        ),
         "cycle": (with_pickle(cyclic, data__0=_FLOATS), ""),
         "record missing": (build_zip(no_data), "missing-record"),
         "record short": (build_zip(short), "short-record"),
