@@ -301,10 +301,21 @@ def _class_evidence(written: Shape, target: Shape) -> int | None:
     if one == other:
         return SAME_CLASS if ":" in one or "." in one else 1
     if ":" in one and ":" in other:
-        holds = any(child.identity == other for _, child in written.children) or any(
-            child.identity == one for _, child in target.children
-        )
-        return 1 if holds else None
+        found = _inside_evidence(written, other)
+        return found if found is not None else _inside_evidence(target, one)
     if one.startswith("torch.optim") or other.startswith("torch.optim"):
         return None
     return 0
+
+
+def _inside_evidence(outer: Shape, inner: str) -> int | None:
+    """Whether a module holds one of the class `inner`: FullModel(model, loss) is the model in another dress.
+
+    A network that has the class as one part of many (a decoder and an encoder) makes nothing likely: the part may have
+    weights of its own, brought from elsewhere.
+    """
+    inside = [child for _, child in outer.children if child.identity == inner]
+    if not inside:
+        return None
+    others = [child for _, child in outer.children if child.identity != inner]
+    return 1 if all(child.loss or (child.closed and not child.children and not child.tensor) for child in others) else 0
