@@ -77,6 +77,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     unknown = False
     before = machine.guard
     wraps: list[Site] = []
+    bare = True
     for guard, plain in alternatives(owner):
         joined = both(before, guard)
         if joined is None:
@@ -85,6 +86,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
         value = find(machine, plain, name, site)
         if isinstance(value, Missing):
             absent.append(guard)
+            bare = bare and isinstance(plain, Ref) and isinstance(machine.info(plain).cls, ClassValue)
             continue
         if isinstance(plain, Ref) and machine.info(plain).wrapper is not None:
             present.append(guard)
@@ -98,7 +100,16 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     if present or absent:
         machine.events.accesses.append(
             ModuleAccessEvent(
-                site, name, tuple(present), tuple(absent), unknown, handled, machine.run, before, tuple(wraps)
+                site,
+                name,
+                tuple(present),
+                tuple(absent),
+                unknown,
+                handled,
+                machine.run,
+                before,
+                tuple(wraps),
+                bare and not present and not unknown,
             )
         )
     if not results:

@@ -85,7 +85,10 @@ class StateDictEvent(msgspec.Struct, frozen=True):
 
 
 class ModuleAccessEvent(msgspec.Struct, frozen=True):
-    """`x.module` (or `_orig_mod`) where x has it in some cases and lacks it in others."""
+    """`x.module` (or `_orig_mod`) where x has it in some cases and lacks it in others.
+
+    `bare`: in all cases x is a module of a class of the project, never wrapped.
+    """
 
     site: Site
     attribute: str
@@ -96,6 +99,7 @@ class ModuleAccessEvent(msgspec.Struct, frozen=True):
     run: int
     guard: Guard = frozenset()
     wraps: tuple[Site, ...] = ()
+    bare: bool = False
 
 
 class LoadedUnwrapEvent(msgspec.Struct, frozen=True):

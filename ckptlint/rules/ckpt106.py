@@ -20,8 +20,8 @@ class UnconditionalModuleAttribute(Rule):
     """`.module` is read from a model that is not always wrapped.
 
     ## What it does
-    Reports `model.module` (or `model._orig_mod`) where the model is wrapped under some condition only, and the access is
-    not under the same condition.
+    Reports `model.module` (or `model._orig_mod`) where the model is wrapped under some condition only, and the access
+    is not under the same condition; or where nothing wraps it at all.
 
     ## Why is this bad
     Only wrappers have the attribute. On one GPU, or without a launcher, the model is bare and the script stops, often
@@ -64,23 +64,22 @@ class UnconditionalModuleAttribute(Rule):
                 continue
             absent = [guard for event in events for guard in event.absent]
             present = [guard for event in events for guard in event.present]
-            if absent and present:
+            if absent and (present or all(event.bare for event in events)):
                 yield self._finding(project, site, events)
 
     def _finding(self, project: Project, site: Site, events: list[ModuleAccessEvent]) -> Finding:
         absent = [guard | event.guard for event in events for guard in event.absent]
         present = [guard | event.guard for event in events for guard in event.present]
-        when = condition(absent, present)
+        when = condition(absent, present) if present else ""
+        start = "the model is not always wrapped" if present else "nothing wraps the model"
+        where = f"when {when}, this" if when else ("where it is bare, this" if present else "this")
         attribute = events[0].attribute
         place = project.place(site)
         wraps = {wrap for event in events for wrap in event.wraps}
         return Finding(
             code=self.code,
             name=self.name,
-            message=(
-                f"the model is not always wrapped: {'when ' + when + ', ' if when else 'where it is bare, '}this stops with "
-                f"AttributeError: object has no attribute '{attribute}'"
-            ),
+            message=(f"{start}: {where} stops with AttributeError: object has no attribute '{attribute}'"),
             severity=self.severity,
             confidence=Confidence.HIGH,
             place=place,
