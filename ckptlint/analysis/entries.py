@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ckptlint.analysis import keys
+import msgspec
+
+from ckptlint.analysis import key_tests, keys
 from ckptlint.analysis.guards import Guard, Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -189,6 +191,8 @@ def sliced(machine: Machine, owner: Value, bounds: list[Value]) -> Value:
     lower, upper, step = bounds
     if isinstance(owner, Key) and step == NONE:
         if upper == NONE and isinstance(lower, Const) and isinstance(lower.value, int) and lower.value >= 0:
+            if any(test.wanted and test.kind == "starts" for test in key_tests.tests_in(machine.guard)):
+                return Opaque("the inside of a key") if lower.value > len(owner.prefix) else keys.cut(owner, lower.value)
             return keys.cut(owner, lower.value)
         if lower in (NONE, Const(0)) and isinstance(upper, Const) and isinstance(upper.value, int) and upper.value > 0:
             return keys.head(owner, upper.value)
@@ -226,7 +230,9 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
     if isinstance(index, Choice):
         _set_each(machine, owner, index, value)
     elif isinstance(index, Key):
-        machine.memory.write(owner.id, BULK, keys.written(index))
+        # what `continue` has left behind in the guard holds for each key that gets so far
+        content = key_tests.passed(keys.written(index), key_tests.tests_in(machine.guard))
+        machine.memory.write(owner.id, BULK, content)
     elif isinstance(index, Const):
         machine.set(owner, _entry_name(info.names, index), value, site)
     elif isinstance(value, Ref):
@@ -251,6 +257,9 @@ def remove_item(machine: Machine, owner: Value, index: Value) -> None:
     bulk = machine.get(owner, BULK)
     if bulk is None:
         return
+    if isinstance(index, Key) and key_tests.tests_in(machine.guard):
+        machine.memory.write(owner.id, BULK, NONE)
+        return
     removed = {plain.prefix for _, plain in alternatives(index) if isinstance(plain, Key)}
     cases = [
         (guard, _without(plain, removed, isinstance(index, (Const, Opaque, Text))))
@@ -272,16 +281,8 @@ def _without(bulk: Value, prefixes: set[str], some: bool) -> Value:
 
 def with_flags(content: Content, *, filtered: bool = False, partial: bool = False) -> Content:
     """The content, marked as filtered by what a module has, or as having lost some keys."""
-    return Content(
-        content.origin,
-        content.prefix,
-        content.shape,
-        content.file,
-        content.entry,
-        content.assumed,
-        content.emptied,
-        content.filtered or filtered,
-        content.partial or partial,
+    return msgspec.structs.replace(
+        content, filtered=content.filtered or filtered, partial=content.partial or partial
     )
 
 

@@ -6,7 +6,7 @@ no guess, and its conditions are those of the run itself. Any other file is unkn
 
 from __future__ import annotations
 
-from ckptlint.analysis import entries, shapes
+from ckptlint.analysis import entries, key_tests, shapes
 from ckptlint.analysis.events import LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -81,10 +81,12 @@ def _collect(
         if together is None or outer is None or len(parts) > _MOST_PARTS:
             continue
         machine.guard = outer
+        tests = key_tests.tests_in(together)
+        together = key_tests.without_tests(together)
         if isinstance(plain, Content):
-            parts.append(SavedPart(entry, together, content=plain))
+            parts.append(SavedPart(entry, together, content=key_tests.passed(plain, tests)))
         elif isinstance(plain, Keys) and plain.kind == "items":
-            parts.append(SavedPart(entry, together, content=plain.content))
+            parts.append(SavedPart(entry, together, content=key_tests.passed(plain.content, tests)))
         elif isinstance(plain, Key):
             parts.append(SavedPart(entry, together))
         elif isinstance(plain, TupleValue):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from ckptlint.analysis import key_tests
 from ckptlint.analysis.keys import CUT
 from ckptlint.analysis.values import Content, Shape
 
@@ -62,6 +63,7 @@ def compare(content: Content, body: Shape, target: Shape) -> Fit:
     """The keys `content.prefix` + the keys of `body` (its own wrappers at the root left out) against `target`."""
     if not target.known or not body.known:
         return UNKNOWN
+    body = key_tests.kept(body, content.tests)
     prefix = content.prefix
     if prefix.startswith(CUT):
         return Fit("differs", _names(target, target.prefix), (), nothing=True, reason="cut")

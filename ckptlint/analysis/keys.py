@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
+from ckptlint.analysis import key_tests
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.values import Const, Content, Key, KeyPieces, Keys, Opaque, Ref, TupleValue, Value
 
@@ -43,7 +46,7 @@ def starts_with(key: Key, text: str) -> Value:
     if key.prefix.startswith(text):
         return Const(True)
     if text.startswith(key.prefix) and not _is_token(text[len(key.prefix) :][:10]):
-        return Opaque(f"key starts with {text!r}")
+        return Opaque(key_tests.starts_with(text[len(key.prefix) :]))
     return Const(False)
 
 
@@ -51,7 +54,7 @@ def mentions(key: Key, text: str) -> Value:
     """`text in key`."""
     if text in key.prefix:
         return Const(True)
-    return Const(False) if _is_token(text) else Opaque(f"key has {text!r}")
+    return Const(False) if _is_token(text) else Opaque(key_tests.has(text))
 
 
 def member(key: Key, owner: Content) -> Value:
@@ -141,17 +144,7 @@ def content_of(machine: Machine, value: Value) -> Content | None:
 def written(key: Key) -> Content:
     """The content of a dict to which `d[key] = tensor` was done for every key."""
     content = key.content
-    return Content(
-        content.origin,
-        key.prefix,
-        content.shape,
-        content.file,
-        content.entry,
-        content.assumed,
-        content.emptied | key.emptied,
-        content.filtered,
-        content.partial,
-    )
+    return msgspec.structs.replace(content, prefix=key.prefix, emptied=content.emptied | key.emptied)
 
 
 def method(machine: Machine, key: Key, name: str, args: tuple[Value, ...]) -> Value:

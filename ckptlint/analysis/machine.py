@@ -73,7 +73,8 @@ class ObjectInfo(msgspec.Struct):
     opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object.
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
-    A module that wraps another one has its `wrapper`; `arguments` are those of an object made by a class outside.
+    A list that is no more the one that was written down has `grown`. A module that wraps another one has its `wrapper`;
+    `arguments` are those of an object made by a class outside.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class ObjectInfo(msgspec.Struct):
     foreign: bool = False
     foundation: str = ""
     buffers: set[str] = set()
+    grown: bool = False
     non_persistent: set[str] = set()
 
 

@@ -203,6 +203,7 @@ def view(machine: Machine, receiver: Ref, kind: str) -> Value:
 
 def _of_list(machine: Machine, receiver: Ref, name: str, positional: tuple[Value, ...]) -> Value:
     info = machine.info(receiver)
+    info.grown = info.grown or name not in ("index", "count", "copy")
     if name == "append" and positional:
         if "*" in info.names or len(info.names) >= 32:
             before = machine.get(receiver, "*")

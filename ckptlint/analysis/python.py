@@ -160,6 +160,10 @@ def _len(machine: Machine, given: Arguments, site: Site) -> Value:
         return Const(len(value.value))
     if isinstance(value, TupleValue):
         return Const(len(value.items))
+    if isinstance(value, Ref) and machine.info(value).kind == "list" and not machine.info(value).grown:
+        items = loops.known_items(machine, value)
+        if items:
+            return Const(len(items))
     return Opaque(shorten(f"len({symbol_of(value)})"))
 
 
@@ -220,10 +224,12 @@ def _next(machine: Machine, given: Arguments, site: Site) -> Value:
 def _any(machine: Machine, given: Arguments, site: Site) -> Value:
     """`any(k.startswith("module.") for k in sd)`: one key stands for all, so `all` is the same."""
 
-    def one(plain: Value) -> Value:
+    def of(plain: Value) -> Value:
         items = loops.known_items(machine, plain)
         if items is None:
-            return loops.element(machine, plain)
+            one = loops.element(machine, plain)
+            # of all keys together, no longer of single ones: see `key_tests`
+            return Opaque(f"any {one.symbol}") if isinstance(one, Opaque) and one.symbol.startswith("key ") else one
         yes: list[Guard] = []
         for item in items:
             yes += cases_of(item)[0]
@@ -233,7 +239,7 @@ def _any(machine: Machine, given: Arguments, site: Site) -> Value:
             return Const(False)
         return items[0] if len(items) == 1 else Opaque("any")
 
-    return spread(machine, given[0][0], one)
+    return spread(machine, given[0][0], of)
 
 
 def _zip(machine: Machine, given: Arguments, site: Site) -> Value:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import entries, modules, shapes
+import msgspec
+
+from ckptlint.analysis import entries, key_tests, modules, shapes
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -76,17 +78,7 @@ def consume(machine: Machine, target: Value, prefix: str) -> None:
 def _stripped(content: Value, prefix: str) -> Value:
     if not isinstance(content, Content) or not content.prefix.startswith(prefix):
         return content
-    return Content(
-        content.origin,
-        content.prefix[len(prefix) :],
-        content.shape,
-        content.file,
-        content.entry,
-        content.assumed,
-        content.emptied,
-        content.filtered,
-        content.partial,
-    )
+    return msgspec.structs.replace(content, prefix=content.prefix[len(prefix) :])
 
 
 def shallow_copy(machine: Machine, source: Ref, site: Site) -> Ref:
@@ -148,9 +140,11 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
             together = both(guard, inner)
             if together is None:
                 continue
+            tests = key_tests.tests_in(together)
+            together = key_tests.without_tests(together)
             if isinstance(content, Content):
-                cases.append(SourceCase(together, content))
-            else:
+                cases.append(SourceCase(together, key_tests.passed(content, tests)))
+            elif not tests:
                 cases.append(SourceCase(together, None, empty=content == NONE and not named))
     machine.guard = before
     return cases

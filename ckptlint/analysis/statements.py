@@ -157,6 +157,7 @@ def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
         entries.merge_into(machine, before, value)
         return True
     if isinstance(before, Ref) and machine.info(before).kind == "list":
+        machine.info(before).grown = True
         return True
     from ckptlint.analysis import arithmetic
     from ckptlint.analysis.spreading import spread

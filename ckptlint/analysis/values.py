@@ -177,6 +177,15 @@ class Content(msgspec.Struct, frozen=True):
     emptied: frozenset[str] = frozenset()
     filtered: bool = False
     partial: bool = False
+    tests: tuple[KeyTest, ...] = ()
+
+
+class KeyTest(msgspec.Struct, frozen=True):
+    """A test that single keys had to pass: `kind` is "starts" or "has", of the name behind the common prefix."""
+
+    kind: str
+    text: str
+    wanted: bool
 
 
 class Shape(msgspec.Struct, frozen=True):
