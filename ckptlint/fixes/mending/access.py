@@ -32,7 +32,7 @@ def fix(project: Project, site: Site, attribute: str, wraps: frozenset[Site]) ->
     if not kinds:
         return None
     marks = [(WrapperMark(attribute, kind, wrap),) for wrap, kind in sorted(kinds)]
-    named = target_chain(project, file, [(), *marks])
+    named = target_chain(project, file, path, [(), *marks])
     whole, owner = file.offsets(span(file, node)), file.offsets(span(file, node.value))
     assert whole is not None
     assert owner is not None

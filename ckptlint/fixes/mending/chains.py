@@ -5,12 +5,16 @@
     compile(DDP), DDP, bare             two wrappers, perhaps there, in this order
     compile(DDP), DDP(compile)          any order
 
+A wrapper that is put on in some branch counts as perhaps there, outside of that branch, whatever the run made of the
+condition: the guarded form is right either way.
+
 The file must be able to name the class of a wrapper that is only perhaps there: torch's own can be imported, of others
 only what the file has in scope already.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -19,6 +23,8 @@ from ckptlint.analysis import classes
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import ClassValue, External, Shape, Site, WrapperMark
 from ckptlint.findings import Edit
+from ckptlint.fixes.mending.sources import Sources
+from ckptlint.fixes.mending.syntax import conditions, path_to
 from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.imports import DATA_PARALLEL, DISTRIBUTED_DATA_PARALLEL, Wanted, reference
 from ckptlint.fixes.shapes.unwrap import Chain, Wrapper
@@ -62,9 +68,15 @@ def keys_chain(prefixes: Iterable[str]) -> Chain:
     return _chain([tuple(prefix.split(".")[:-1]) for prefix in prefixes])
 
 
-def target_chain(project: Project, file: File, cases: Sequence[Marks]) -> Named | None:
-    """The chain of a model that has these wrappers, case by case; None when a class cannot be named in the file."""
-    chain = _chain([tuple(mark.token for mark in case) for case in cases])
+def target_chain(project: Project, file: File, path: list[ast.AST], cases: Sequence[Marks]) -> Named | None:
+    """The chain of a model that has these wrappers, case by case, at the end of `path` in `file`.
+
+    None when a class cannot be named in the file.
+    """
+    tokens = [tuple(mark.token for mark in case) for case in cases]
+    unsure = {mark for case in cases for mark in case if not _is_everywhere(project, mark, path)}
+    tokens += [tuple(mark.token for mark in case if mark not in unsure) for case in cases]
+    chain = _chain(tokens)
     wrappers: list[Wrapper] = []
     edits: list[Edit] = []
     for wrapper in chain.wrappers:
@@ -81,6 +93,15 @@ def target_chain(project: Project, file: File, cases: Sequence[Marks]) -> Named 
             edits += found[1]
         wrappers.append(Wrapper(wrapper.attribute, wrapper.always, tuple(sorted(names))))
     return Named(Chain(tuple(wrappers), chain.any_order), tuple(dict.fromkeys(edits)))
+
+
+def _is_everywhere(project: Project, mark: WrapperMark, path: list[ast.AST]) -> bool:
+    """Whether a wrapper is put on under no other condition than those around the end of `path`."""
+    if mark.site is None:
+        return False
+    file = project.derived(Sources)[mark.site.file]
+    wrap = path_to(file, project.place(mark.site)) if file is not None else None
+    return wrap is not None and set(conditions(wrap)) <= set(conditions(path))
 
 
 def _chain(cases: Sequence[tuple[str, ...]]) -> Chain:

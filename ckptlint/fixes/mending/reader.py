@@ -132,7 +132,7 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
     call = path[-1] if path is not None else None
     if file is None or path is None or not isinstance(call, ast.Call):
         return Declined("the file cannot be read")
-    target = target_chain(project, file, marks)
+    target = target_chain(project, file, path, marks)
     if target is None:
         return Declined("the class of the wrapper has no name in this file")
     state = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "state_dict"), None)

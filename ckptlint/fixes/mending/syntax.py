@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ckptlint.findings import Place, Position, Span
 from ckptlint.fixes.shapes.file import File
@@ -69,3 +70,30 @@ def statement_of(path: list[ast.AST]) -> ast.stmt:
 def scope_of(path: list[ast.AST]) -> ast.AST:
     """The function around the end of a path, else the module."""
     return next((node for node in reversed(path[:-1]) if isinstance(node, FUNCTIONS)), path[0])
+
+
+def conditions(path: list[ast.AST]) -> list[tuple[ast.AST, str]]:
+    """The branches between the function around the end of a path and the end, outermost first: (node, which branch).
+
+    `if __name__ == "__main__":` is no condition.
+    """
+    inner = path[path.index(scope_of(path)) :]
+    found: list[tuple[ast.AST, str]] = []
+    for node, child in pairwise(inner):
+        if isinstance(node, ast.If | ast.IfExp | ast.Try | ast.Match | ast.While) and not _is_main(node):
+            found.append((node, _branch(node, child)))
+        elif isinstance(node, ast.BoolOp) and child is not node.values[0]:
+            found.append((node, "values"))
+    return [(node, branch) for node, branch in found if branch != "test"]
+
+
+def _branch(node: ast.AST, child: ast.AST) -> str:
+    """The field of `node` that holds `child`."""
+    for name, value in ast.iter_fields(node):
+        if value is child or (isinstance(value, list) and child in value):
+            return name
+    return ""
+
+
+def _is_main(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test))

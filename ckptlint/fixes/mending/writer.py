@@ -65,7 +65,7 @@ def bare(project: Project, origin: Site) -> tuple[Edit, ...] | Declined:
         return Declined("the state dict is not taken by a plain call of state_dict()")
     if any(isinstance(node, ast.JoinedStr) for node in path):
         return Declined("it stands in an f-string")
-    named = target_chain(project, file, marks)
+    named = target_chain(project, file, path, marks)
     if named is None:
         return Declined("the class of the wrapper has no name in this file")
     within = file.offsets(span(file, call.func.value))
