@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.symbols import shorten
 from ckptlint.analysis.values import (
     Choice,
     Const,
@@ -43,6 +44,9 @@ def cases_of(value: Value) -> tuple[Cases, Cases]:
 def _plain(value: Value) -> tuple[Cases, Cases]:
     if isinstance(value, Const):
         return ((ALWAYS,), ()) if value.value else ((), (ALWAYS,))
+    if isinstance(value, Method) and isinstance(value.receiver, Opaque):
+        # `args.compile`: a flag that has the name of a method
+        value = Opaque(shorten(f"{value.receiver.symbol}.{value.name}"))
     if isinstance(value, Opaque):
         literal = Literal(value.symbol, "truthy")
         return (frozenset((literal,)),), (frozenset((~literal,)),)
