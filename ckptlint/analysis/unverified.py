@@ -14,10 +14,13 @@ import msgspec
 
 from ckptlint.analysis.events import ApplyEvent
 from ckptlint.analysis.pairs import Pair
-from ckptlint.analysis.values import Site
+from ckptlint.analysis.values import Shape, Site
 
 #: What files are tried with: without a prefix, and with that of DataParallel.
 TRIED = ("", "module.")
+
+#: What has a `load_state_dict` and is no module.
+_WITHOUT_PREFIX = ("torch.optim.", "torch.amp.", "torch.cuda.amp.")
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -47,9 +50,16 @@ def _files(event: ApplyEvent) -> frozenset[tuple[int | None, tuple[str, ...]]]:
 
 
 def _is_blind(event: ApplyEvent) -> bool:
-    """Whether files with and without the prefix arrive as they are, all of them."""
+    """Whether files with and without the prefix arrive as they are, all of them, at what is surely a module."""
     contents = [source.content for source in event.sources if not source.empty]
-    if not contents or not event.targets or any(one is None or one.file is None or one.filtered for one in contents):
+    if not contents or any(one is None or one.file is None or one.filtered for one in contents):
+        return False
+    if not event.targets or not all(_is_module(target.shape) for target in event.targets):
         return False
     arriving = {one.prefix for one in contents if one is not None and one.assumed in TRIED}
     return len(arriving) > 1
+
+
+def _is_module(shape: Shape | None) -> bool:
+    """Not an optimizer, nor something that is not known: those have no keys with prefixes."""
+    return shape is not None and shape.known and not shape.identity.startswith(_WITHOUT_PREFIX)
