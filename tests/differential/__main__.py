@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 import warnings
 from collections import Counter, defaultdict
 from functools import partial
@@ -23,6 +24,8 @@ from .sandbox import Sandbox
 from .shrink import shrink
 from .spec import Spec, spec_of, spec_of_seed
 from .tally import Case, Tally
+
+_SHRINKING = 240  # seconds; cases that are left then are not shown
 
 
 def main() -> int:
@@ -89,11 +92,12 @@ def _print_groups(tally: Tally, limit: int, small: bool, keep: bool, each: int) 
     """The disagreements by kind, rule and reason, and by simplest form if `small`; the largest group first."""
     groups: dict[tuple[str, str, str, Spec | None], list[Case]] = defaultdict(list)
     sandbox = Sandbox() if small else None
+    enough = time.monotonic() + _SHRINKING
     shrunk: Counter[tuple[str, str, str]] = Counter()
     unique = {(one.seed, one.kind, one.rule, one.reason): one for one in tally.cases}.values()
     for case in sorted(unique, key=lambda one: spec_of_seed(one.seed).weight):
         shrunk[(case.kind, case.rule, case.reason)] += 1
-        if sandbox and shrunk[(case.kind, case.rule, case.reason)] > each:
+        if sandbox and (shrunk[(case.kind, case.rule, case.reason)] > each or time.monotonic() > enough):
             continue
         spec = shrink(spec_of_seed(case.seed), partial(_fails_alike, sandbox, case)) if sandbox else None
         groups[(case.kind, case.rule, case.reason, spec)].append(case)
