@@ -70,6 +70,7 @@ class Pair(msgspec.Struct, frozen=True):
 def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Iterable[ApplyEvent]) -> Iterator[Pair]:
     """All pairs of a project, for each reader the best supported writers."""
     writers = [save for save in saves if any(part.content is not None for part in save.parts)]
+    entries = [{part.entry for part in save.parts if part.content is not None} for save in writers]
     by_file = {load.file: load for load in loads if load.file}
     for reader in applies:
         yield from _in_memory(reader)
@@ -81,7 +82,10 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
             if load is None:
                 continue
             found: list[Pair] = []
-            for writer in writers:
+            read = {one.content.entry for one in reader.sources if one.content is not None and one.content.file == file}
+            for writer, written in zip(writers, entries, strict=True):
+                if written.isdisjoint(read):
+                    continue
                 pair = _paired(reader, load, file, writer)
                 if pair is not None:
                     found.append(pair)
@@ -132,9 +136,6 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
 
 
 def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -> Pair | None:
-    named = path_evidence(load.path, writer.path)
-    if named is None:
-        named = OTHER_NAME
     meetings: list[Meeting] = []
     origin: Site | None = None
     kinship: int | None = None
@@ -158,6 +159,9 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -
                     meetings.append(meeting)
     if origin is None or kinship is None or not meetings:
         return None
+    named = path_evidence(load.path, writer.path)  # asked last: it costs more than all the rest
+    if named is None:
+        named = OTHER_NAME
     entry = 1 if any(meeting.content.entry for meeting in meetings) else 0
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
     if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
