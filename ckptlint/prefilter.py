@@ -69,16 +69,25 @@ MARKERS: tuple[Marker, ...] = (
 
 def marked(data: bytes, extra: Iterable[bytes] = ()) -> bool:
     """Whether a file with these bytes can matter by itself; `extra` are texts that the user's configuration adds."""
-    return any(
-        marker.text in data and (marker.pattern is None or marker.pattern.search(data) is not None)
-        for marker in MARKERS
-    ) or any(text in data for text in extra)
+    return any_marker(data, MARKERS) or any(text in data for text in extra)
 
 
 def marked_rows(data: bytes, extra: Iterable[bytes] = ()) -> tuple[int, ...]:
     """The rows, from 1, on which a marker begins; `data` must have "\\n" line ends. Empty where `marked` is False."""
-    patterns = [marker.pattern or re.compile(re.escape(marker.text)) for marker in MARKERS if marker.text in data]
-    patterns += [re.compile(re.escape(text)) for text in extra]
+    return rows_of(data, (*MARKERS, *(Marker(text, "added by the user") for text in extra)))
+
+
+def any_marker(data: bytes, markers: Iterable[Marker]) -> bool:
+    """Whether one of the markers stands in the bytes."""
+    return any(
+        marker.text in data and (marker.pattern is None or marker.pattern.search(data) is not None)
+        for marker in markers
+    )
+
+
+def rows_of(data: bytes, markers: Iterable[Marker]) -> tuple[int, ...]:
+    """The rows, from 1 and in order, on which one of the markers begins."""
+    patterns = [marker.pattern or re.compile(re.escape(marker.text)) for marker in markers if marker.text in data]
     offsets = sorted({match.start() for pattern in patterns for match in pattern.finditer(data)})
     rows = []
     row, counted = 1, 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ckptlint.analysis.candidates import Candidates
 from ckptlint.analysis.events import Events
 from ckptlint.analysis.guards import ALWAYS, Guard, both, implied
 from ckptlint.analysis.memory import Memory
@@ -20,6 +21,7 @@ from ckptlint.analysis.values import Choice, ClassValue, Opaque, Ref, Site, Valu
 from ckptlint.facts import ir
 from ckptlint.facts.store import FactStore
 from ckptlint.knowledge import Knowledge, Wrapper
+from ckptlint.project.callers import Callers
 from ckptlint.project.modules import ModuleMap
 
 DEEPEST = 14
@@ -131,6 +133,8 @@ class Machine:
     def __init__(self, store: FactStore, modules: ModuleMap, knowledge: Knowledge) -> None:
         self.store = store
         self.modules = modules
+        self.candidates = Candidates(store)
+        self.callers = Callers(store)
         self.knowledge = knowledge
         self.memory = Memory()
         self.events = Events()

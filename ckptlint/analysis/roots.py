@@ -18,14 +18,7 @@ from ckptlint.analysis.machine import STEPS_PER_RUN, Frame, Machine, OutOfStepsE
 from ckptlint.analysis.values import Bound, ClassValue, Const, Function, Opaque, Partial, Ref, Site, Value
 from ckptlint.facts import ir
 from ckptlint.facts.units import UnitHeader
-from ckptlint.source import UnreadableSource
 
-#: A unit with one of these is worth a run of its own.
-MARKERS = re.compile(
-    r"state_dict|torch\.save|torch\.load|DataParallel|\bcompile\(|\.prepare\(|_orig_mod|FullySharded|\.module\b"
-    r"|save_checkpoint|load_checkpoint|AveragedModel|deepspeed|fabric\.|\.save\("
-)
-_SCRIPT = re.compile(rb"^(?:if\s+__name__\s*==|[a-zA-Z_][\w.]*\s*\()", re.MULTILINE)
 _PREPARES = re.compile(r"^(?:setup|build|_?init|configure|prepare|create|make|on_.*_start|_build|_setup)")
 _HIGHEST_CLIMB = 4
 _MOST_CALLERS = 3
@@ -34,62 +27,25 @@ _MOST_SCRIPTS = 400
 
 def run_all(machine: Machine) -> None:
     """Run the scripts, then what they left out."""
-    store = machine.store
-    marked: dict[str, list[UnitHeader]] = {}
-    scripts: list[str] = []
-    names: set[bytes] = set()
-    for file in sorted(store.files):
-        try:
-            data = store.data(file)
-        except UnreadableSource:
-            continue
-        if MARKERS.search(data.decode("latin-1")) is not None:
-            units = _marked_units(machine, file)
-            if units is not None:
-                marked[file] = units
-                names.update(unit.name.encode() for unit in units)
-                names.update(unit.owner.rpartition(".")[2].encode() for unit in units if unit.owner)
+    candidates = machine.candidates
+    files = sorted(machine.store.files)
+    marked = [file for file in files if candidates.may_hold_units(file)]
     if not marked:
         return
-    names.discard(b"__init__")
-    for file in sorted(store.files):
-        if file in marked or _mentions(store.data(file) if file in store.files else b"", names):
-            if _is_script(machine, file):
-                scripts.append(file)
-    for file in scripts[:_MOST_SCRIPTS]:
+    units = [(file, unit) for file in marked for unit in candidates.units(file).values()]
+    names = {unit.name.encode() for _, unit in units} - {b"__init__"}
+    names |= {unit.owner.rpartition(".")[2].encode() for _, unit in units if unit.owner}
+    scripts = [file for file in files if candidates.is_script(file)]
+    around = [file for file in scripts if candidates.may_hold_units(file) or candidates.mentions(file, names)]
+    for file in around[:_MOST_SCRIPTS]:
         _run(machine, lambda file=file: _run_script(machine, file))
-    for file, units in marked.items():
-        for unit in units:
-            if unit.index and (file, unit.index) not in machine.executed:
-                for top in _climb(machine, file, unit, 0, set()):
-                    if (top[0], top[1]) not in machine.executed:
-                        _run(machine, lambda top=top: _run_unit(machine, *top))
-                if (file, unit.index) not in machine.executed:
-                    _run(machine, lambda file=file, unit=unit: _run_unit(machine, file, unit.index))
-
-
-def _marked_units(machine: Machine, file: str) -> list[UnitHeader] | None:
-    try:
-        headers = machine.store.headers(file)
-        lines = machine.lines(file)
-    except UnreadableSource:
-        return None
-    return [
-        header
-        for header in headers
-        if header.index and MARKERS.search("\n".join(lines[header.first_row - 1 : header.last_row]))
-    ]
-
-
-def _mentions(data: bytes, names: set[bytes]) -> bool:
-    return any(name in data for name in names)
-
-
-def _is_script(machine: Machine, file: str) -> bool:
-    try:
-        return _SCRIPT.search(machine.store.data(file)) is not None
-    except UnreadableSource:
-        return False
+    for file, unit in units:
+        if (file, unit.index) not in machine.executed:
+            for top in _climb(machine, file, unit, 0, set()):
+                if (top[0], top[1]) not in machine.executed:
+                    _run(machine, lambda top=top: _run_unit(machine, *top))
+            if (file, unit.index) not in machine.executed:
+                _run(machine, lambda file=file, unit=unit: _run_unit(machine, file, unit.index))
 
 
 def _run(machine: Machine, action: object) -> None:
@@ -151,34 +107,13 @@ def _climb(
     for name in names:
         if len(name) < 4 or name in ("forward", "main", "train", "save", "load"):
             continue
-        for other_file, other in _callers(machine, name, (file, unit.index)):
-            if (other_file, other.index) not in machine.executed:
+        for other_file, other in machine.callers.of(name):
+            own = (other_file, other.index) == (file, unit.index)
+            if not own and (other_file, other.index) not in machine.executed:
                 tops += _climb(machine, other_file, other, height + 1, seen)
         if len(tops) >= _MOST_CALLERS:
             break
     return tops[:_MOST_CALLERS] or [(file, unit.index)]
-
-
-def _callers(machine: Machine, name: str, own: tuple[str, int]) -> list[tuple[str, UnitHeader]]:
-    """Units that mention `name(` outside its definition."""
-    needle = f"{name}(".encode()
-    pattern = re.compile(rf"(?<!def )\b{re.escape(name)}\(")
-    found: list[tuple[str, UnitHeader]] = []
-    for file in sorted(machine.store.files):
-        try:
-            if needle not in machine.store.data(file):
-                continue
-            lines = machine.lines(file)
-            for header in machine.store.headers(file):
-                if not header.index or (file, header.index) == own:
-                    continue
-                if pattern.search("\n".join(lines[header.first_row - 1 : header.last_row])):
-                    found.append((file, header))
-        except UnreadableSource:
-            continue
-        if len(found) > 12:
-            break
-    return found
 
 
 def _run_unit(machine: Machine, file: str, unit: int) -> None:
@@ -254,9 +189,7 @@ def _is_marked(machine: Machine, function: Function) -> bool:
     info = machine.functions[function.key]
     if not info.unit or (info.file, info.unit) in machine.executed:
         return False
-    header = machine.store.headers(info.file)[info.unit]
-    text = "\n".join(machine.lines(info.file)[header.first_row - 1 : header.last_row])
-    return MARKERS.search(text) is not None
+    return info.unit in machine.candidates.units(info.file)
 
 
 def _unknown_arguments(machine: Machine, function: Function) -> tuple[Value, ...]:

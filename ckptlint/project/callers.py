@@ -1,0 +1,82 @@
+"""Who calls a function, by name alone: a look at the bytes, for the whole project at once.
+
+    callers.of("save_all")      ->  [("train.py", <unit "main">), ...]     units whose text holds `save_all(`
+
+For every file the set of the words before a "(" is taken once, when the first name is asked for; after that a name
+costs one look into each set, and only files that hold it are searched for the units.
+
+    x = model.save_all (path)           no: not `save_all(`
+    def save_all(path):                 no: its definition
+    model.save_all(path)                yes
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+from ckptlint.facts.store import FactStore
+from ckptlint.facts.units import UnitHeader
+from ckptlint.source import UnreadableSource
+
+#: Of a name that is called in more units than this, the first ones are enough.
+MOST = 12
+
+#: Everything that is no part of a word, and no "(", becomes a blank.
+_WORDS = bytes(code if code >= 128 or chr(code).isalnum() or chr(code) in "_(" else 32 for code in range(256))
+
+
+def called_names(data: bytes) -> frozenset[bytes]:
+    """The words that stand right before a "(" in some bytes."""
+    return frozenset([before.rpartition(b" ")[2] for before in data.translate(_WORDS).split(b"(")[:-1]])
+
+
+class Callers:
+    """The units that call a name."""
+
+    def __init__(self, store: FactStore) -> None:
+        self._store = store
+        self._called: list[tuple[str, frozenset[bytes]]] | None = None
+        self._known: dict[str, tuple[tuple[str, UnitHeader], ...]] = {}
+
+    def of(self, name: str) -> tuple[tuple[str, UnitHeader], ...]:
+        """The units that call `name` outside its definition, by file and row; none beyond some `MOST`."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._search(name)
+        return known
+
+    def _search(self, name: str) -> tuple[tuple[str, UnitHeader], ...]:
+        if self._called is None:
+            self._called = [(file, called_names(self._data(file))) for file in sorted(self._store.files)]
+        needle = name.encode()
+        pattern = re.compile(rf"(?<!def )\b{re.escape(name)}\(")
+        found: list[tuple[str, UnitHeader]] = []
+        for file, called in self._called:
+            if needle in called:
+                found += self._units(file, pattern)
+                if len(found) > MOST + 1:  # one of them may be the one that asks
+                    break
+        return tuple(found)
+
+    def _units(self, file: str, pattern: re.Pattern[str]) -> list[tuple[str, UnitHeader]]:
+        try:
+            text, headers = self._store.source(file).text, self._store.headers(file)
+        except UnreadableSource:
+            return []
+        starts = [header.first_row for header in headers[1:]]
+        found: dict[int, UnitHeader] = {}
+        row, counted = 1, 0
+        for match in pattern.finditer(text):
+            row += text.count("\n", counted, match.start())
+            counted = match.start()
+            header = headers[bisect_right(starts, row)]
+            if header.index and row <= header.last_row:
+                found[header.index] = header
+        return [(file, header) for header in found.values()]
+
+    def _data(self, file: str) -> bytes:
+        try:
+            return self._store.data(file)
+        except UnreadableSource:
+            return b""
