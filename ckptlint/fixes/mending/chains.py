@@ -133,7 +133,7 @@ def _class_of(project: Project, file: File, mark: WrapperMark) -> tuple[str, tup
             return found.expression, found.edits
     for name in names:
         module, _, last = name.rpartition(".")
-        found = reference(file, Wanted(module, last))
+        found = reference(file, Wanted(module, last, (name,)))
         if not found.edits:
             return found.expression, ()
     return None

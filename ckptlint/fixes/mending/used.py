@@ -56,7 +56,8 @@ class _Scope:
         if bindings is None:
             return True
         for node in self._reads(held.name, {part for one in bindings for part in ast.walk(one)}):
-            if self._may_come_later(node, bindings) and not self._is_other_entry(node, held.entry):
+            later = self._may_come_later(node, bindings) and not self._is_bound_anew(node, bindings)
+            if later and not self._is_other_entry(node, held.entry):
                 return True
         return any(self.is_used(one.value, seen | {held.name}, depth + 1) for one in bindings)
 
@@ -86,6 +87,20 @@ class _Scope:
         # in a loop that does not make the object anew, what stands before the statement runs after it too
         return any(node in loop and not any(one in loop for one in bindings) for loop in self.loops)
 
+    def _is_bound_anew(self, node: ast.Name, bindings: list[ast.Assign]) -> bool:
+        """Whether the name surely got another object between the statement and a read."""
+        return any(
+            self.statement.lineno < one.lineno < node.lineno and node in set(ast.walk(self.parents[one]))
+            for one in bindings
+            if not isinstance(self.parents[one], ast.If | ast.Try) or self._same_branch(one, node)
+        )
+
+    def _same_branch(self, one: ast.Assign, node: ast.Name) -> bool:
+        """Whether a read is in the very list of statements that the binding is in."""
+        around = self.parents[one]
+        lists = [value for _, value in ast.iter_fields(around) if isinstance(value, list) and one in value]
+        return any(node in set(ast.walk(statement)) for statement in lists[0])
+
     def _is_other_entry(self, node: ast.Name, entry: object) -> bool:
         """Whether a read is of another entry (`checkpoint["epoch"]`), or asks only whether one is there."""
         parent = self.parents.get(node)
@@ -104,7 +119,9 @@ class _Scope:
 
 
 def _is_new(value: ast.expr) -> bool:
-    """Whether an expression makes an object that nobody else has."""
+    """Whether an expression makes an object that nobody else has, or takes an entry out of one."""
+    while isinstance(value, ast.Subscript):
+        value = value.value
     if isinstance(value, ast.Dict | ast.DictComp):
         return True
     if not isinstance(value, ast.Call):

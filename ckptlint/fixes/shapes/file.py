@@ -50,6 +50,15 @@ class File:
         """Every name that is bound or read anywhere in the file."""
         return frozenset({node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)} | self.targets.keys())
 
+    def names_around(self, row: int) -> frozenset[str]:
+        """The names that a new local name at `row` must not take: those of the function there, else of the file."""
+        for node in ast.walk(self.tree):
+            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno < row
+            if inside and row <= (node.end_lineno or 0):
+                found = {name for below in ast.walk(node) for name, _ in bound(below)}
+                return frozenset(found | {below.id for below in ast.walk(node) if isinstance(below, ast.Name)})
+        return self.names
+
     @cached_property
     def sure(self) -> dict[str, str]:
         """Names that mean the same everywhere: bound by imports at module level, and by nothing to another target."""

@@ -91,7 +91,7 @@ def normalised(file: File, reader: Reader) -> tuple[Edit, ...] | Declined:
     if not reader.keys.wrappers and not reader.keys.any_order:
         return tuple(edits)
     in_place = isinstance(found.state, ast.Name) and not reader.used_again
-    name = state if in_place else fresh("state_dict", file.names)
+    name = state if in_place else fresh("state_dict", file.names_around(reader.statement.start.row))
     lines, needed = _statements(file, reader, name, state)
     put = before(file, reader.statement, lines)
     if put is None:
