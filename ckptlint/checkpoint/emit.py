@@ -28,19 +28,17 @@ class Emitted(NamedTuple):
     persistent: tuple[PersistentId, ...]
 
 
-def emit(value: object, blob: Callable[[Blob], bytes], *, widen: bool = False) -> Emitted:
+def emit(value: object, blob: Callable[[Blob], bytes]) -> Emitted:
     """Pickle `value`; `blob` fetches the bytes of a long string.
 
-    With `widen` one small number takes a byte more, so that the length can be made to fit (see `rewrite`).
     Raises BadCheckpoint for a value that cannot be written without running into itself.
     """
-    return _Emitter(blob, widen=widen).run(value)
+    return _Emitter(blob).run(value)
 
 
 class _Emitter:
-    def __init__(self, blob: Callable[[Blob], bytes], *, widen: bool) -> None:
+    def __init__(self, blob: Callable[[Blob], bytes]) -> None:
         self.blob = blob
-        self.widen = widen
         self.out = bytearray(b"\x80\x02")
         self.counts: dict[object, int] = {}
         self.memo: dict[object, int] = {}
@@ -75,7 +73,7 @@ class _Emitter:
         waiting = [root]
         while waiting:
             value = waiting.pop()
-            if value is None or isinstance(value, (bool, int, float)) or value == ():
+            if type(value) in _NEVER_REMEMBERED or value == ():
                 continue
             key = _identity(value)
             seen = self.counts.get(key, 0)
@@ -98,7 +96,7 @@ class _Emitter:
         elif value is True or value is False:
             out += b"\x88" if value else b"\x89"
         elif isinstance(value, int):
-            out += self._integer(value)
+            out += _integer(value)
         elif isinstance(value, float):
             out += b"G" + pack(">d", value)
         elif isinstance(value, tuple) and not value:
@@ -136,6 +134,16 @@ class _Emitter:
             raise BadCheckpoint("it holds a tuple or a call that contains itself, which ckptlint cannot write again")
         building.add(id(value))
         if isinstance(value, tuple):
+            if len(value) <= 3 and all(
+                type(part) is int for part in value
+            ):  # sizes and strides, by the hundred thousand
+                for part in value:
+                    assert isinstance(part, int)
+                    self.out += _integer(part)
+                self.out += (b"\x85", b"\x86", b"\x87")[len(value) - 1]
+                building.discard(id(value))
+                self._put(value)
+                return
             if len(value) <= 3:
                 todo.extend([("put", value), ("raw", (b"\x85", b"\x86", b"\x87")[len(value) - 1])])
             else:
@@ -148,17 +156,6 @@ class _Emitter:
             todo.extend(reversed(self._call(value)))
         else:
             raise BadCheckpoint(f"it holds a {type(value).__name__}, which ckptlint cannot write again")
-
-    def _integer(self, value: int) -> bytes:
-        if 0 <= value < 256 and not self.widen:
-            return b"K" + bytes([value])
-        if 0 <= value < 65536:
-            self.widen = self.widen and value >= 256
-            return b"M" + pack("<H", value)
-        if -(1 << 31) <= value < 1 << 31:
-            return b"J" + pack("<i", value)
-        raw = value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True)
-        return (b"\x8a" + bytes([len(raw)]) if len(raw) < 256 else b"\x8b" + pack("<i", len(raw))) + raw
 
     def _text(self, raw: bytes) -> None:
         self.out += b"X" + pack("<I", len(raw)) + raw
@@ -226,6 +223,21 @@ class _Emitter:
         if value.state is not None:
             actions += [("value", value.state), ("raw", b"b")]
         return actions
+
+
+# Written again each time: as short as a reference would be.
+_NEVER_REMEMBERED = frozenset({type(None), bool, int, float})
+
+
+def _integer(value: int) -> bytes:
+    if 0 <= value < 256:
+        return b"K" + bytes([value])
+    if 0 <= value < 65536:
+        return b"M" + pack("<H", value)
+    if -(1 << 31) <= value < 1 << 31:
+        return b"J" + pack("<i", value)
+    raw = value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True)
+    return (b"\x8a" + bytes([len(raw)]) if len(raw) < 256 else b"\x8b" + pack("<i", len(raw))) + raw
 
 
 def _module_source(value: object) -> object:

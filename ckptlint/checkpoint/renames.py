@@ -14,7 +14,8 @@ from collections.abc import Hashable, Mapping
 from typing import NamedTuple
 
 _MAX_RULES = 20
-_MAX_CANDIDATES = 50
+_MAX_CANDIDATES = 20
+_MAX_PARTS = 16
 
 
 class Rename(NamedTuple):
@@ -55,26 +56,33 @@ def _fits(key: str, old: str, new: str, left: Mapping[str, Hashable], right: Map
 
 
 def _votes(left: Mapping[str, Hashable], right: Mapping[str, Hashable]) -> dict[tuple[str, str], int]:
-    """(old prefix, new prefix) -> the number of keys that it would explain."""
+    """(old prefix, new prefix) -> the number of keys that it would explain.
+
+    Each key votes for the keys with which it has the longest end in common.
+    """
     ends: dict[tuple[str, Hashable], list[str]] = {}
     for key, fact in right.items():
-        ends.setdefault((key.rpartition(".")[2], fact), []).append(key)
+        for end in _ends(key):
+            found = ends.setdefault((end, fact), [])
+            if len(found) < _MAX_CANDIDATES:
+                found.append(key)
     votes: dict[tuple[str, str], int] = {}
     for key, fact in left.items():
-        for other in ends.get((key.rpartition(".")[2], fact), [])[:_MAX_CANDIDATES]:
-            for rule in _rules(key, other):
-                votes[rule] = votes.get(rule, 0) + 1
+        for end in _ends(key):
+            candidates = ends.get((end, fact))
+            if candidates:
+                for other in candidates:
+                    rule = (key[: len(key) - len(end)], other[: len(other) - len(end)])
+                    votes[rule] = votes.get(rule, 0) + 1
+                break
     return votes
 
 
-def _rules(key: str, other: str) -> list[tuple[str, str]]:
-    """The prefixes that remain when whole parts are taken off the common end, one part less each time."""
-    mine, theirs = key.split("."), other.split(".")
-    common = 0
-    while common < min(len(mine), len(theirs)) and mine[-1 - common] == theirs[-1 - common]:
-        common += 1
-    rules = []
-    for parts in range(common, 0, -1):
-        old, new = mine[: len(mine) - parts], theirs[: len(theirs) - parts]
-        rules.append((".".join([*old, ""]) if old else "", ".".join([*new, ""]) if new else ""))
-    return rules[:3]
+def _ends(key: str) -> list[str]:
+    """The key and what is left of it when parts are taken off its start; the longest first."""
+    ends = [key]
+    at = key.find(".")
+    while at >= 0 and len(ends) < _MAX_PARTS:
+        ends.append(key[at + 1 :])
+        at = key.find(".", at + 1)
+    return ends

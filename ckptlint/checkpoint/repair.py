@@ -5,10 +5,10 @@
     write_repair(plan, "bare.pth")
 
 The pickle is read into inert values, the keys are changed there, and it is emitted again. Stripping a prefix makes it
-shorter, so the usual mend copies the file (or clones it), writes the new pickle over the old one, padded with opcodes
-that do nothing, and sets two checksums: no record moves. Where that does not fit (records drop out, the pickle grew,
-the file is of the legacy format) a new zip is written, its records copied by ranges. Either way memory does not grow
-with the file, the copy is read again and compared before it takes its name, and the original stays untouched.
+shorter, so the usual mend copies the file (or clones it), writes the new pickle over the old one and sets its length
+and checksum in the directory: no record moves. Where that does not fit (records drop out, the pickle grew, the file is
+of the legacy format) a new zip is written, its records copied by ranges. Either way memory does not grow with the file,
+the copy is read again and compared before it takes its name, and the original stays untouched.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ from ckptlint.checkpoint.module_state import with_state_dicts
 from ckptlint.checkpoint.opened import Opened, open_for_rewriting
 from ckptlint.checkpoint.progress import Progress
 from ckptlint.checkpoint.read import open_checkpoint, read_source
+from ckptlint.checkpoint.renames import infer_renames
 from ckptlint.checkpoint.source import Source, is_remote
 from ckptlint.checkpoint.summary import plain_name
 from ckptlint.checkpoint.tree import find_entries
-from ckptlint.checkpoint.zip_directory import Directory, Member, payload_start
+from ckptlint.checkpoint.zip_directory import Member, payload_start
 from ckptlint.checkpoint.zip_write import Payload, write_zip
 
 _ALIGNMENT = 64
+_DESCRIPTOR = 16  # bytes; 24 only for records of 4 GB
 _MAX_ALIGNMENT = 1 << 15  # the padding stands in an extra field, which holds 65,535 bytes at most
 _OF_TORCH_SAVE = (".format_version", ".storage_alignment", "byteorder", "version", ".data/serialization_id")
 
@@ -65,10 +67,25 @@ class RepairPlan(NamedTuple):
             of = f" of {name}" if name else ""
             if renamed:
                 yield f"rename {len(renamed):,} of {len(plan.names):,} keys{of}"
-                yield from _folded((f"{plain_name(old)} -> {plain_name(new)}" for old, new in renamed.items()))
+                yield from _rename_lines(renamed)
             if dropped:
                 yield f"drop {len(dropped):,} of {len(plan.names):,} keys{of}"
                 yield from _folded(plain_name(key) for key in dropped)
+
+
+def _rename_lines(renamed: dict[str, str]) -> Iterator[str]:
+    """One line for each prefix that changes, then the pairs that no prefix explains."""
+    numbers = {old: number for number, old in enumerate(renamed)}
+    rules = infer_renames(numbers, {new: numbers[old] for old, new in renamed.items()})
+    for rule in rules:
+        old, new = plain_name(rule.old) or "(nothing)", plain_name(rule.new) or "(nothing)"
+        yield f"  {old} -> {new} in front of {len(rule.keys):,} keys"
+    explained = {old for rule in rules for old, _ in rule.keys}
+    rest = [(old, new) for old, new in renamed.items() if old not in explained]
+    for old, new in rest[:20]:
+        yield f"  {plain_name(old)} -> {plain_name(new)}"
+    if len(rest) > 20:
+        yield f"  and {len(rest) - 20:,} more"
 
 
 def _folded(texts: Iterator[str]) -> Iterator[str]:
@@ -195,39 +212,36 @@ def _write_over(source: Source, opened: Opened, emitted: Emitted, used: list[str
     member = archive.directory.members[f"{archive.root}data.pkl"]
     if member.method != 0:
         return False
-    data = emitted.data
-    if (member.size - len(data)) % 2:
-        data = emit(opened.value, opened.blob, widen=True).data
-    missing = member.size - len(data)
-    if missing < 0 or missing % 2:
+    start = payload_start(source, member)
+    described = _has_descriptor(source, member, start)
+    if len(emitted.data) > member.size or described is None:
         return False
-    # A second PROTO does nothing, to torch's reader and to CPython's.
-    data = b"\x80\x02" * (missing // 2) + data
+    crc = zlib.crc32(emitted.data) if member.crc else 0  # the writer may have left checksums out
+    numbers = pack("<3L", crc, len(emitted.data), len(emitted.data))
+    data = emitted.data + (b"PK\7\x08" + numbers if described else b"")
     target = os.open(beside, os.O_RDWR)
     try:
         if not clone(source.descriptor, target):
             with Progress("copy", source.size, sys.stderr) as progress:
                 copy_range(source.descriptor, 0, source.size, target, 0, progress)
-        start = payload_start(source, member)
-        write_all(target, data, start)
-        if member.crc:
-            _set_crc(source, target, archive.directory, member, start, zlib.crc32(data))
+        # Between the end of the new pickle and the next record lie zeros, which belong to no record.
+        write_all(target, data.ljust(member.size + (_DESCRIPTOR if described else 0), b"\0"), start)
+        if not described:
+            write_all(target, numbers, member.header + 14)
+        write_all(target, numbers, archive.directory.entry_start(source, member.name) + 16)
     finally:
         os.close(target)
     return True
 
 
-def _set_crc(source: Source, target: int, directory: Directory, member: Member, start: int, crc: int) -> None:
-    """Write a checksum to the three places that may hold it: local header, data descriptor, directory."""
-    raw = pack("<I", crc)
-    local = source.read(member.header, 18)
-    if local[6] & 0x08:
-        descriptor = start + member.size
-        if source.read(descriptor, 4) == b"PK\7\x08":
-            write_all(target, raw, descriptor + 4)
-    else:
-        write_all(target, raw, member.header + 14)
-    write_all(target, raw, directory.entry_start(source, member.name) + 16)
+def _has_descriptor(source: Source, member: Member, start: int) -> bool | None:
+    """Whether length and checksum follow the record instead of standing in its header; None when neither holds."""
+    header = source.read(member.header, 18)
+    if not header[6] & 0x08:
+        return False
+    described = source.read(start + member.size, _DESCRIPTOR)
+    expected = b"PK\7\x08" + pack("<3L", member.crc, member.size, member.size)
+    return True if described == expected else None
 
 
 def _write_anew(opened: Opened, emitted: Emitted, used: list[str], beside: str) -> None:
