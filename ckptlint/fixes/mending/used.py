@@ -57,6 +57,7 @@ class _Scope:
             return True
         for node in self._reads(held.name, {part for one in bindings for part in ast.walk(one)}):
             later = self._may_come_later(node, bindings) and not self._is_bound_anew(node, bindings)
+            later = later and not self._excludes(node)
             if later and not self._is_other_entry(node, held.entry):
                 return True
         return any(self.is_used(one.value, seen | {held.name}, depth + 1) for one in bindings)
@@ -89,17 +90,28 @@ class _Scope:
 
     def _is_bound_anew(self, node: ast.Name, bindings: list[ast.Assign]) -> bool:
         """Whether the name surely got another object between the statement and a read."""
-        return any(
-            self.statement.lineno < one.lineno < node.lineno and node in set(ast.walk(self.parents[one]))
-            for one in bindings
-            if not isinstance(self.parents[one], ast.If | ast.Try) or self._same_branch(one, node)
-        )
+        return any(self.statement.lineno < one.lineno < node.lineno and self._follows(one, node) for one in bindings)
 
-    def _same_branch(self, one: ast.Assign, node: ast.Name) -> bool:
-        """Whether a read is in the very list of statements that the binding is in."""
-        around = self.parents[one]
-        lists = [value for _, value in ast.iter_fields(around) if isinstance(value, list) and one in value]
-        return any(node in set(ast.walk(statement)) for statement in lists[0])
+    def _follows(self, one: ast.stmt, node: ast.AST) -> bool:
+        """Whether a node stands in a statement of the very list that `one` is in."""
+        for _, block in ast.iter_fields(self.parents[one]):
+            if isinstance(block, list) and one in block:
+                return any(node in ast.walk(statement) for statement in block)
+        return False
+
+    def _excludes(self, node: ast.Name) -> bool:
+        """Whether a read runs only when the statement does not: one in the `if`, one in the `else`."""
+        one, other = self._branches(self.statement), self._branches(node)
+        return not self.loops and any(one[test] != other[test] for test in one.keys() & other.keys())
+
+    def _branches(self, node: ast.AST) -> dict[ast.If, str]:
+        """The tests around a node, and the branch of each that it stands in."""
+        found: dict[ast.If, str] = {}
+        while node in self.parents:
+            child, node = node, self.parents[node]
+            if isinstance(node, ast.If) and child is not node.test:
+                found[node] = "body" if child in node.body else "orelse"
+        return found
 
     def _is_other_entry(self, node: ast.Name, entry: object) -> bool:
         """Whether a read is of another entry (`checkpoint["epoch"]`), or asks only whether one is there."""

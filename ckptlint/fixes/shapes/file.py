@@ -52,9 +52,9 @@ class File:
 
     def names_around(self, row: int) -> frozenset[str]:
         """The names that a new local name at `row` must not take: those of the function there, else of the file."""
-        for node in ast.walk(self.tree):
-            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno < row
-            if inside and row <= (node.end_lineno or 0):
+        functions = (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        for node in functions:
+            if node.lineno < row <= (node.end_lineno or 0):
                 found = {name for below in ast.walk(node) for name, _ in bound(below)}
                 return frozenset(found | {below.id for below in ast.walk(node) if isinstance(below, ast.Name)})
         return self.names
