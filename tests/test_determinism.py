@@ -107,7 +107,10 @@ def test_hash_seeds_do_not_matter(project: Path) -> None:
 
 def test_a_tree_with_nothing_to_find_never_imports_libcst(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import re\n\npattern = re.compile('x')\n")
-    code = "import sys, ckptlint.__main__ as program; program.main(['check', '--no-cache', '.']); print('libcst' in sys.modules)"
+    code = (
+        "import sys, ckptlint.__main__ as program; program.main(['check', '--no-cache', '.']);"
+        " print('libcst' in sys.modules)"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
