@@ -66,14 +66,16 @@ def judge(name: str, pickle: Pickle, walked: Walked, *, script: bool = False) ->
     if refused:
         problems.append(Problem("warning", "weights-only", _refusal(refused)))
     elif pickle.foreign_opcode is not None:
-        problems.append(
-            Problem(
-                "warning",
-                "weights-only",
-                f"torch.load refuses it by default since torch 2.6: it is pickle protocol {pickle.protocol}, and "
-                "weights_only reads protocol 2; if you trust it, load it with weights_only=False and save it again",
-            )
+        what = (
+            f"it is pickle protocol {pickle.protocol}, and weights_only reads protocol 2"
+            if pickle.protocol > 2
+            else f"its pickle has an instruction ({bytes([pickle.foreign_opcode])!r}) that weights_only does not know"
         )
+        text = (
+            f"torch.load refuses it by default since torch 2.6: {what}; `ckptlint repair` writes it as torch.save does "
+            "today, or load it with weights_only=False if you trust it"
+        )
+        problems.append(Problem("warning", "weights-only", text))
     if walked.classes:
         classes = ", ".join(walked.classes[:3]) + (
             f" and {len(walked.classes) - 3} more" if len(walked.classes) > 3 else ""

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.serialization import skip_data
+from torch.utils.serialization import config
 
 from ckptlint.__main__ import main
 from ckptlint.checkpoint.places import locate
@@ -56,6 +57,11 @@ def assert_loads_like(path: str, expected: dict[str, torch.Tensor], entry: str |
     for mmap in (False, True):
         found = part(load(path, mmap=mmap))
         assert list(found) == list(expected)
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    # With these two torch computes the offsets of records from their order, and checks them against the directory.
+    with pytest.MonkeyPatch.context() as patch, config.patch("load.calculate_storage_offsets", True):
+        patch.setenv("TORCH_SERIALIZATION_DEBUG", "1")
+        found = part(load(path, mmap=True))
         assert all(torch.equal(found[key], expected[key]) for key in expected)
     meta = part(load(path, map_location="meta"))
     assert {key: tensor.shape for key, tensor in meta.items()} == {key: t.shape for key, t in expected.items()}
@@ -435,8 +441,6 @@ def test_a_pickled_module_becomes_a_state_dict_without_its_class(tmp_path: Path,
 
 @pytest.mark.parametrize("alignment", [64, 4096])
 def test_the_alignment_of_records_is_kept(tmp_path: Path, alignment: int) -> None:
-    from torch.utils.serialization import config
-
     before = config.save.storage_alignment
     config.save.storage_alignment = alignment
     try:
