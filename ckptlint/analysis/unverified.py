@@ -24,11 +24,10 @@ _WITHOUT_PREFIX = ("torch.optim.", "torch.amp.", "torch.cuda.amp.")
 
 
 class Unverified(msgspec.Struct, frozen=True):
-    """A load, and the files (number and entry) that it may be given."""
+    """A load, each time it was run."""
 
     site: Site
     readers: tuple[ApplyEvent, ...]
-    files: frozenset[tuple[int | None, tuple[str, ...]]]
 
 
 def unverified(applies: Iterable[ApplyEvent], pairs: Iterable[Pair]) -> Iterator[Unverified]:
@@ -41,12 +40,7 @@ def unverified(applies: Iterable[ApplyEvent], pairs: Iterable[Pair]) -> Iterator
         if site in paired or any(event.strict is not True or event.handled for event in events):
             continue
         if all(_is_blind(event) for event in events):
-            yield Unverified(site, tuple(events), frozenset().union(*(_files(event) for event in events)))
-
-
-def _files(event: ApplyEvent) -> frozenset[tuple[int | None, tuple[str, ...]]]:
-    contents = [source.content for source in event.sources]
-    return frozenset((one.file, one.entry) for one in contents if one is not None and one.file is not None)
+            yield Unverified(site, tuple(events))
 
 
 def _is_blind(event: ApplyEvent) -> bool:

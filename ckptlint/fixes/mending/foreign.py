@@ -5,6 +5,7 @@ It is never safe: what the file holds is not known.
 
 from __future__ import annotations
 
+from ckptlint.analysis.guards import both
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.unverified import TRIED, Unverified
 from ckptlint.findings import Applicability, Fix
@@ -15,10 +16,12 @@ from ckptlint.fixes.shapes.reader import Declined
 def fix(project: Project, load: Unverified) -> Fix | None:
     """The fix, None when the load can't be changed."""
     found = [
-        arrival
+        reader.Arrival(content.assumed, content, target.shape, is_new=False)
         for event in load.readers
-        for prefix in TRIED
-        for arrival in reader.given(event, set(load.files), prefix, is_new=False)
+        for source in event.sources
+        if (content := source.content) is not None and content.assumed in TRIED
+        for target in event.targets
+        if both(source.guard, target.guard) is not None
     ]
     edits = reader.mended(project, load.site, found) if found else Declined("nothing is known of the file")
     if isinstance(edits, Declined):
