@@ -1,6 +1,7 @@
 """From findings to fixes: which places have to change together, and whether that is safe.
 
 - `group`: the places that one fix has to keep in step, where state dicts are taken and where they are loaded.
+- `arrival`: which keys come to a load, and whether it works for them.
 - `chains`: which wrappers a model may have at a place, and how the file can name them.
 - `writer`: the model is unwrapped before its state dict is taken.
 - `reader`: the prefixes are taken off what a file holds, and it is loaded into the unwrapped model.

@@ -10,13 +10,14 @@ from ckptlint.analysis.solve import Project
 from ckptlint.analysis.unverified import TRIED, Unverified
 from ckptlint.findings import Applicability, Fix
 from ckptlint.fixes.mending import reader
+from ckptlint.fixes.mending.arrival import Arrival
 from ckptlint.fixes.shapes.reader import Declined
 
 
 def fix(project: Project, load: Unverified) -> Fix | None:
     """The fix, None when the load can't be changed."""
     found = [
-        reader.Arrival(content.assumed, content, target.shape, is_new=False)
+        Arrival(content.assumed, content, target.shape, is_new=False)
         for event in load.readers
         for source in event.sources
         if (content := source.content) is not None and content.assumed in TRIED

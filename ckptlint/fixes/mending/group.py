@@ -16,9 +16,10 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from ckptlint.analysis.events import ApplyEvent, SavedPart, SaveEvent
-from ckptlint.analysis.pairs import Pair, same_file
+from ckptlint.analysis.pairs import may_meet, same_file
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import Content, Site
+from ckptlint.fixes.mending.arrival import breaks, given
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -28,11 +29,25 @@ class Group(msgspec.Struct, frozen=True):
     readers: tuple[Site, ...]
 
 
+class Contact(msgspec.Struct, frozen=True):
+    """A load, an entry of a file that it takes, and a state dict that is or may be written there."""
+
+    reader: ApplyEvent
+    file: int | None
+    entry: tuple[str, ...]
+    content: Content
+
+
 class Places(msgspec.Struct, frozen=True):
-    """What happened in the project, by place."""
+    """What happened in the project, by place.
+
+    `contacts` and `applies` are by reader; `saved` and `remembered` by where a state dict was taken. `read_back` are
+    state dicts that the same run reads from the file again: to the run they never left the memory, but the file may
+    lie there from an earlier day.
+    """
 
     groups: dict[Site, Group]
-    pairs: dict[Site, tuple[Pair, ...]]
+    contacts: dict[Site, tuple[Contact, ...]]
     applies: dict[Site, tuple[ApplyEvent, ...]]
     saved: dict[Site, tuple[tuple[SaveEvent, SavedPart, Content], ...]]
     remembered: dict[Site, tuple[Content, ...]]
@@ -40,14 +55,7 @@ class Places(msgspec.Struct, frozen=True):
 
 
 def places(project: Project) -> Places:
-    """Sort the events of a project. `pairs` and `applies` are by reader; the others by where a state dict was taken.
-
-    `read_back` are state dicts that the same run reads from the file again: to the run they never left the memory, but
-    the file may lie there from an earlier day.
-    """
-    pairs: dict[Site, list[Pair]] = {}
-    for pair in project.pairs:
-        pairs.setdefault(pair.reader.site, []).append(pair)
+    """Sort the events of a project."""
     applies: dict[Site, list[ApplyEvent]] = {}
     remembered: dict[Site, list[Content]] = {}
     for event in project.events.applies:
@@ -59,18 +67,57 @@ def places(project: Project) -> Places:
         for part in save.parts:
             if part.content is not None and part.content.shape is not None:
                 saved.setdefault(part.content.origin, []).append((save, part, part.content))
+    contacts: dict[Site, dict[Contact, None]] = {}
+    for contact in (*_proven(project), *_possible(project)):
+        contacts.setdefault(contact.reader.site, {})[contact] = None
     again = [load for load in project.events.loads if not load.file]
     read_back = {
         site for site, found in saved.items() if any(same_file(load, one[0]) for load in again for one in found)
     }
+    meetings = [(site, contact.content.origin) for site, found in contacts.items() for contact in found]
+    meetings += [(event.site, content.origin) for event in project.events.applies for content in in_memory(event)]
     return Places(
-        _groups(project.pairs, [*saved, *remembered]),
-        {site: tuple(found) for site, found in pairs.items()},
+        _groups(meetings, saved),
+        {site: tuple(found) for site, found in contacts.items()},
         {site: tuple(found) for site, found in applies.items()},
         {site: tuple(found) for site, found in saved.items()},
         {site: tuple(found) for site, found in remembered.items()},
         frozenset(read_back),
     )
+
+
+def _proven(project: Project) -> Iterator[Contact]:
+    """Loads and what they are shown to read."""
+    for pair in project.pairs:
+        if pair.writer is None:
+            continue
+        for file, entry in dict.fromkeys((one.content.file, one.content.entry) for one in pair.meetings):
+            for part in pair.writer.parts:
+                if part.entry == entry and part.content is not None and part.content.shape is not None:
+                    yield Contact(pair.reader, file, entry, part.content)
+
+
+def _possible(project: Project) -> Iterator[Contact]:
+    """Loads that may read a file with a prefix, though little speaks for it, and would fail without the prefix."""
+    written = [
+        save for save in project.events.saves if any(part.content and part.content.prefix for part in save.parts)
+    ]
+    by_file: dict[int | None, list[ApplyEvent]] = {}
+    for event in project.events.applies:
+        for file in {source.content.file for source in event.sources if source.content is not None}:
+            by_file.setdefault(file, []).append(event)
+    for load in project.events.loads if written else ():
+        for save in written:
+            for event in by_file.get(load.file, ()) if load.file and same_file(load, save) else ():
+                if not may_meet(event, load, save):
+                    continue
+                for part in save.parts:
+                    if part.content is None or part.content.shape is None or not part.content.prefix:
+                        continue
+                    now = list(given(event, load.file, part.entry, part.content.prefix, is_new=False))
+                    then = list(given(event, load.file, part.entry, "", is_new=True))
+                    if breaks(now, then) and all(arrival.works is not None for arrival in now):
+                        yield Contact(event, load.file, part.entry, part.content)
 
 
 def in_memory(event: ApplyEvent) -> Iterator[Content]:
@@ -81,28 +128,12 @@ def in_memory(event: ApplyEvent) -> Iterator[Content]:
             yield content
 
 
-def parts_met(pair: Pair) -> list[SavedPart]:
-    """What the reader of a pair takes from the writer's file."""
-    if pair.writer is None:
-        return []
-    entries = {meeting.content.entry for meeting in pair.meetings}
-    return [part for part in pair.writer.parts if part.entry in entries and part.content and part.content.shape]
-
-
-def origins_of(pair: Pair) -> set[Site]:
-    """Where the state dicts were taken that the reader of a pair meets."""
-    if pair.writer is None:
-        return {pair.origin} | {content.origin for content in in_memory(pair.reader)}
-    return {part.content.origin for part in parts_met(pair) if part.content is not None}
-
-
-def _groups(pairs: Iterable[Pair], alone: Iterable[Site]) -> dict[Site, Group]:
+def _groups(meetings: Iterable[tuple[Site, Site]], alone: Iterable[Site]) -> dict[Site, Group]:
+    """The groups by place, from (reader, where a state dict was taken) and places that nobody may meet."""
     neighbours: dict[tuple[bool, Site], set[tuple[bool, Site]]] = {(False, site): set() for site in alone}
-    for pair in pairs:
-        reader = (True, pair.reader.site)
-        for origin in origins_of(pair):
-            neighbours.setdefault(reader, set()).add((False, origin))
-            neighbours.setdefault((False, origin), set()).add(reader)
+    for reader, origin in meetings:
+        neighbours.setdefault((True, reader), set()).add((False, origin))
+        neighbours.setdefault((False, origin), set()).add((True, reader))
     found: dict[Site, Group] = {}
     for start in neighbours:
         if start[1] in found:

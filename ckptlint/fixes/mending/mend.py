@@ -15,6 +15,7 @@ from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import Site
 from ckptlint.findings import Applicability, Edit, Fix
 from ckptlint.fixes.mending import obstacles, reader, writer
+from ckptlint.fixes.mending.arrival import breaks, copes
 from ckptlint.fixes.mending.group import Group, places
 from ckptlint.fixes.shapes.reader import Declined
 
@@ -65,7 +66,7 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
     solved: set[Site] = set(taken)
     for site in group.readers:
         before, after = reader.arrivals(all_places, site, frozenset()), reader.arrivals(all_places, site, taken)
-        if reader.copes(after):
+        if copes(after):
             solved.add(site)
             continue
         mended = reader.mended(project, site, after)
@@ -75,7 +76,7 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
             edits.update(dict.fromkeys(mended))
             if any(arrival.works is None for arrival in after):
                 left.append(f"{_where(project, site)} (it is not known which model is loaded)")
-        elif reader.breaks(before, after):
+        elif breaks(before, after):
             return nothing
         else:
             left.append(f"{_where(project, site)} ({mended.reason})")

@@ -17,8 +17,8 @@ from ckptlint.analysis.events import LoadEvent, SaveEvent
 from ckptlint.analysis.pairs import may_meet, same_file
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import Site
+from ckptlint.fixes.mending.arrival import breaks, given
 from ckptlint.fixes.mending.group import places
-from ckptlint.fixes.mending.reader import breaks, given
 from ckptlint.fixes.mending.sources import Sources
 from ckptlint.source import UnreadableSource
 
@@ -59,9 +59,8 @@ def _of_load(
         parts = [part for part in save.parts if part.content is not None and part.content.origin in origins]
         for part in parts:
             assert part.content is not None
-            files: set[tuple[int | None, tuple[str, ...]]] = {(load.file, part.entry)}
-            now = list(given(event, files, part.content.prefix, is_new=False))
-            then = list(given(event, files, "", is_new=True))
+            now = list(given(event, load.file, part.entry, part.content.prefix, is_new=False))
+            then = list(given(event, load.file, part.entry, "", is_new=True))
             if breaks(now, then) or any(arrival.works is None for arrival in now):
                 yield f"{_where(project, event.site)} (this load may be given the file)"
 
