@@ -8,6 +8,7 @@ from ckptlint.analysis import (
     expressions,
     functions,
     methods,
+    modules,
     outside,
 )
 from ckptlint.analysis.machine import Machine
@@ -43,6 +44,8 @@ def evaluate_call(machine: Machine, node: ir.Call) -> Value:
         if name in attributes.UNWRAPPING:
             function = attributes.read(machine, owner, name, machine.site(node.func))
             return call(machine, function, positional, keywords, site)
+        if name in ("state_dict", "load_state_dict"):
+            owner = modules.settled_unwrap(machine, owner)
         return spread(
             machine,
             owner,

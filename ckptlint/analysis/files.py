@@ -57,8 +57,8 @@ def save(machine: Machine, value: Value, path: Value, site: Site, implied: str =
 def _path_key(machine: Machine, path: Value) -> str | None:
     """The cell of a file in memory: only for paths whose text says which file it is."""
     resolved = resolved_path(machine, path)
-    if isinstance(resolved, (Const, Text)):
-        return "file " + symbol_of(resolved)
+    if isinstance(resolved, (Const, Text)) or (isinstance(resolved, Opaque) and not resolved.fresh):
+        return f"file of run {machine.run}: {symbol_of(resolved)}"
     return None
 
 

@@ -18,6 +18,7 @@ neighbours, which decides everything that comparisons with constants can say (`n
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import TypeAlias
 
 import msgspec
@@ -28,7 +29,7 @@ ConstantValue: TypeAlias = None | bool | int | float | str
 MOST_LITERALS = 10
 
 
-class Literal(msgspec.Struct, frozen=True):
+class Literal(msgspec.Struct, frozen=True, cache_hash=True):
     """`symbol op constant` holds (or, negated, does not). `op` is "truthy", "==", "<", "<=", ">", ">=" or "is"."""
 
     symbol: str
@@ -37,9 +38,12 @@ class Literal(msgspec.Struct, frozen=True):
     negated: bool = False
 
     def __lt__(self, other: Literal) -> bool:
+        return self.order < other.order
+
+    @property
+    def order(self) -> tuple[str, str, str, bool]:
         """Any order that is always the same; constants of different types can't be compared themselves."""
-        mine = (self.symbol, self.op, repr(self.constant), self.negated)
-        return mine < (other.symbol, other.op, repr(other.constant), other.negated)
+        return (self.symbol, self.op, repr(self.constant), self.negated)
 
     def __invert__(self) -> Literal:
         """The opposite literal."""
@@ -52,6 +56,7 @@ class Literal(msgspec.Struct, frozen=True):
 
 Guard: TypeAlias = frozenset[Literal]
 ALWAYS: Guard = frozenset()
+_ORDER = attrgetter("order")
 
 
 class _Other:
@@ -135,7 +140,7 @@ def both(left: Guard, right: Guard) -> Guard | None:
     if not satisfiable(joined):
         return None
     if len(joined) > MOST_LITERALS:
-        joined = frozenset(sorted(joined)[:MOST_LITERALS])
+        joined = frozenset(sorted(joined, key=_ORDER)[:MOST_LITERALS])
     return joined
 
 
@@ -153,7 +158,7 @@ def negation(cases: Iterable[Guard]) -> tuple[Guard, ...]:
     for case in cases:
         broken: list[Guard] = []
         kept: Guard = ALWAYS
-        for literal in sorted(case):
+        for literal in sorted(case, key=_ORDER):
             broken.append(kept | {~literal})
             kept = kept | {literal}
         left = [joined for one in left for other in broken if (joined := both(one, other)) is not None]

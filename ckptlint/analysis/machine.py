@@ -72,7 +72,7 @@ class ObjectInfo(msgspec.Struct):
     """An object: "module", "instance", "foreign", "dict", "list", "file" or "opaque".
 
     A "foreign" object was made by a class from outside that is not known to be a module; an "opaque" one stands for an
-    opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object.
+    opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object, `guard` what held when it was made.
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
     A list that is no more the one that was written down has `grown`. A module that wraps another one has its `wrapper`;
@@ -95,6 +95,7 @@ class ObjectInfo(msgspec.Struct):
     buffers: set[str] = set()
     grown: bool = False
     non_persistent: set[str] = set()
+    guard: Guard = ALWAYS
 
 
 class Frame(msgspec.Struct):
@@ -168,7 +169,7 @@ class Machine:
     def new_object(self, kind: str, cls: Value | None, site: Site | None) -> Ref:
         """Make an object."""
         owner = self.memory.new_owner()
-        self.objects[owner] = ObjectInfo(kind, cls, site, {})
+        self.objects[owner] = ObjectInfo(kind, cls, site, {}, guard=self.guard)
         return Ref(owner)
 
     def info(self, ref: Ref) -> ObjectInfo:

@@ -241,12 +241,12 @@ def _inside(machine: Machine, wrapper: Value, guard: Guard, value: Choice, plain
         if candidate not in plain:
             continue
         for other, one in value.alternatives:
-            opposite = any(~literal in other and is_environment(literal.symbol) for literal in guard)
-            if one == candidate and opposite and _same_wrap(other, guard):
+            if one == candidate and _is_unwrap(other, guard, info.guard):
                 return candidate
     return wrapper
 
 
-def _same_wrap(unwrapped: Guard, wrapped: Guard) -> bool:
-    """Whether the two cases differ in one launch condition alone: the one that the unwrap asks for."""
-    return sum(1 for literal in wrapped if ~literal in unwrapped) == 1
+def _is_unwrap(unwrapped: Guard, wrapped: Guard, wrap: Guard) -> bool:
+    """Whether the two cases differ in one launch condition alone, and not in the one that the wrap itself is under."""
+    telling = [literal for literal in wrapped if ~literal in unwrapped]
+    return len(telling) == 1 and is_environment(telling[0].symbol) and telling[0] not in wrap

@@ -32,6 +32,8 @@ OTHER_NAME = -1
 SAME_CLASS = 2
 SAME_NAME = 2
 
+_NOTHING: frozenset[str] = frozenset()
+
 _PREFIX_SYMBOL = re.compile(r"^prefix of file (\d+) (.*)$")
 _HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
 
@@ -72,6 +74,9 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
     writers = [save for save in saves if any(part.content is not None for part in save.parts)]
     entries = [{part.entry for part in save.parts if part.content is not None} for save in writers]
     by_file = {load.file: load for load in loads if load.file}
+    applies = list(applies)
+    writing = _deciding((save.site, guard) for save in writers for guard in _writer_guards(save))
+    reading = _deciding((apply.site, guard) for apply in applies for guard in _reader_guards(apply))
     for reader in applies:
         yield from _in_memory(reader)
         files = dict.fromkeys(
@@ -86,7 +91,8 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
             for writer, written in zip(writers, entries, strict=True):
                 if written.isdisjoint(read):
                     continue
-                pair = _paired(reader, load, file, writer)
+                deciding = writing.get(writer.site, _NOTHING) | reading.get(reader.site, _NOTHING)
+                pair = _paired(reader, load, file, writer, deciding)
                 if pair is not None:
                     found.append(pair)
             # A writer whose path agrees outweighs those of which only the model is the same.
@@ -135,7 +141,9 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
         yield Pair(reader, None, origin, 9, tuple(meetings))
 
 
-def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -> Pair | None:
+def _paired(
+    reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, deciding: frozenset[str]
+) -> Pair | None:
     meetings: list[Meeting] = []
     origin: Site | None = None
     kinship: int | None = None
@@ -153,7 +161,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent) -
                 if close is None:
                     continue
                 kinship = close if kinship is None else max(kinship, close)
-                meeting = _meeting(reader, writer, part, source, target, file)
+                meeting = _meeting(reader, writer, part, source, target, file, deciding)
                 if meeting is not None:
                     origin = content.origin
                     meetings.append(meeting)
@@ -176,6 +184,7 @@ def _meeting(
     source: SourceCase,
     target: TargetCase,
     file: int,
+    deciding: frozenset[str],
 ) -> Meeting | None:
     """The two cases together, None when they exclude each other or the reader looks at another prefix."""
     written, read = part.content, source.content
@@ -194,7 +203,7 @@ def _meeting(
     if settled is None:
         return None
     writing = both(part.guard, writer.guard)
-    if writing is None or both(_elsewhere(writing), _shared(settled)) is None:
+    if writing is None or both(_elsewhere(writing, deciding), _shared(settled, deciding)) is None:
         return None
     return Meeting(fit.compare(read, written.shape, target.shape), writing, settled, read, target.shape)
 
@@ -221,10 +230,35 @@ def _plain(symbol: str) -> str:
     return symbol.partition("@")[0]
 
 
-def _elsewhere(guard: Guard) -> Guard:
+def _writer_guards(save: SaveEvent) -> Iterator[Guard]:
+    return (save.guard | part.guard for part in save.parts if part.content is not None)
+
+
+def _reader_guards(apply: ApplyEvent) -> Iterator[Guard]:
+    return (apply.guard | target.guard for target in apply.targets)
+
+
+def _deciding(guards: Iterable[tuple[Site, Guard]]) -> dict[Site, frozenset[str]]:
+    """For each place the symbols that it is reached with both ways: they tell one model from another.
+
+    What is the same in all cases of a place only says how one gets there (`args.evaluate`), and does not bind the
+    other side.
+    """
+    literals: dict[Site, set[Literal]] = {}
+    for site, guard in guards:
+        literals.setdefault(site, set()).update(guard)
+    return {
+        site: frozenset(_plain(literal.symbol) for literal in found if ~literal in found)
+        for site, found in literals.items()
+    }
+
+
+def _elsewhere(guard: Guard, deciding: frozenset[str]) -> Guard:
     """The writer's conditions as the reader's run sees them: what belongs to the machine is another symbol there."""
     return frozenset(
-        Literal(_name_elsewhere(literal.symbol), literal.op, literal.constant, literal.negated) for literal in guard
+        Literal(_name_elsewhere(literal.symbol), literal.op, literal.constant, literal.negated)
+        for literal in guard
+        if _plain(literal.symbol) in deciding
     )
 
 
@@ -234,9 +268,11 @@ def _name_elsewhere(symbol: str) -> str:
     return _plain(symbol)
 
 
-def _shared(guard: Guard) -> Guard:
+def _shared(guard: Guard, deciding: frozenset[str]) -> Guard:
     return frozenset(
-        Literal(_plain(literal.symbol), literal.op, literal.constant, literal.negated) for literal in guard
+        Literal(_plain(literal.symbol), literal.op, literal.constant, literal.negated)
+        for literal in guard
+        if _plain(literal.symbol) in deciding
     )
 
 

@@ -26,7 +26,7 @@ from ckptlint.knowledge import Gather
 
 def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> Value:
     """`target.state_dict()`: a dict whose bulk is the keys of the module."""
-    cases = shapes.of_value(machine, modules.settled_unwrap(machine, target))
+    cases = shapes.of_value(machine, target)
     made = entries.new_dict(machine, site)
     bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))

@@ -24,8 +24,8 @@ def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
     frame = machine.frames[-1]
     if frame.unit or not _is_constant(value):
         return value
-    if isinstance(target, ir.Attribute) and is_environment(target.name):
-        # cfg.GPUS = (0,): a default, which files and options overwrite
+    if isinstance(target, ir.Attribute) and (_is_flag(value) or is_environment(target.name)):
+        # cfg.GPUS = (0,), cfg.RESUME = False: defaults, which files and options overwrite
         return Opaque(target.name)
     if not isinstance(target, ir.Name) or not is_environment(target.name) or target.name.startswith("__"):
         return value
@@ -35,6 +35,10 @@ def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
     if file not in machine.assigned_once:
         machine.assigned_once[file] = _assigned_once(machine.store.skeleton(file).body)
     return Opaque(target.name) if target.name in machine.assigned_once[file] else value
+
+
+def _is_flag(value: Value) -> bool:
+    return isinstance(value, Const) and isinstance(value.value, bool)
 
 
 def _is_constant(value: Value) -> bool:

@@ -7,6 +7,7 @@ A symbol is made of the text of the expression, with the symbols of its parts in
 from __future__ import annotations
 
 import re
+from zlib import crc32
 
 from ckptlint.analysis.values import (
     Bound,
@@ -78,7 +79,7 @@ def shorten(symbol: str) -> str:
     if len(symbol) <= LONGEST:
         return symbol
     # A stable hash: symbols must be the same in every run and every process.
-    digest = sum(ord(character) * (index + 1) for index, character in enumerate(symbol)) % 0xFFFFFF
+    digest = crc32(symbol.encode("utf-8", "surrogatepass")) & 0xFFFFFF
     return f"{symbol[:100]}~{digest:06x}~{symbol[-40:]}"
 
 
