@@ -210,7 +210,7 @@ def piece(pieces: KeyPieces, index: int) -> Value:
     """
     content, separator = pieces.content, pieces.separator
     key = Key(content.prefix, content, content.emptied)
-    parts = content.prefix.split(separator)[:-1] if separator in content.prefix else []
+    parts = content.prefix.split(separator, -1 if pieces.limit is None else pieces.limit)[:-1]
     if 0 <= index < len(parts):
         return Const(parts[index])
     rest_only = pieces.limit is not None or separator != "."
