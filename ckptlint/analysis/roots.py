@@ -20,6 +20,7 @@ from ckptlint.facts import ir
 from ckptlint.facts.units import UnitHeader
 
 _PREPARES = re.compile(r"^(?:setup|build|_?init|configure|prepare|create|make|on_.*_start|_build|_setup)")
+_COMMON_NAMES = frozenset(("forward", "main", "train", "save", "load"))
 _HIGHEST_CLIMB = 4
 _MOST_CALLERS = 3
 _MOST_SCRIPTS = 400
@@ -91,6 +92,14 @@ def _run_script(machine: Machine, file: str) -> None:
         statements.run_block(machine, block.body)
 
 
+def _looked_for(unit: UnitHeader) -> list[str]:
+    """By which name callers are found: its own where that is telling; for other methods, who makes the object."""
+    telling = len(unit.name) >= 4 and unit.name not in _COMMON_NAMES and not unit.name.startswith("__")
+    if telling or not unit.owner:
+        return [unit.name] if telling else []
+    return [unit.owner.rpartition(".")[2]]
+
+
 def _climb(
     machine: Machine, file: str, unit: UnitHeader, height: int, seen: set[tuple[str, int]]
 ) -> list[tuple[str, int]]:
@@ -98,15 +107,8 @@ def _climb(
     if height >= _HIGHEST_CLIMB or (file, unit.index) in seen:
         return [(file, unit.index)]
     seen.add((file, unit.index))
-    names = [unit.name] if unit.name != "__init__" else []
-    if unit.owner and not unit.name.startswith("__"):
-        names = [unit.name]
-    elif unit.owner:
-        names.append(unit.owner.rpartition(".")[2])
     tops: list[tuple[str, int]] = []
-    for name in names:
-        if len(name) < 4 or name in ("forward", "main", "train", "save", "load"):
-            continue
+    for name in _looked_for(unit):
         for other_file, other in machine.callers.of(name):
             own = (other_file, other.index) == (file, unit.index)
             if not own and (other_file, other.index) not in machine.executed:
@@ -192,6 +194,12 @@ def _is_marked(machine: Machine, function: Function) -> bool:
     return info.unit in machine.candidates.units(info.file)
 
 
+def _called_inside(machine: Machine, method: Function) -> bool:
+    """Whether the file calls the method by `self.name(`: then it is no hook for others, and runs when its caller does."""
+    info = machine.functions[method.key]
+    return any(f"self.{method.name}(" in line for line in machine.lines(info.file))
+
+
 def _unknown_arguments(machine: Machine, function: Function) -> tuple[Value, ...]:
     code = functions.code_of(machine, machine.functions[function.key])
     if code is None:
@@ -240,6 +248,8 @@ def _run_escaped(machine: Machine, before: int) -> None:
                 if isinstance(statement, ir.FunctionStub):
                     method = classes.attribute(machine, made.cls, statement.name)
                     if isinstance(method, Function) and _is_marked(machine, method):
+                        if _called_inside(machine, method):
+                            continue
                         _clean(machine)
                         if machine.functions[method.key].kind == "plain":
                             _call_unknown(machine, method, (Ref(owner),), site)
