@@ -1,8 +1,8 @@
 """Tests of single keys: `if not k.startswith("criterion.")` is a condition on keys, not on the run.
 
 One `Key` stands for all keys of a state dict, so a test that some of them pass is a literal of the guard, as any other
-test would be. It speaks of the *name*, the key without the prefix that all keys share. Where the state dict is used as a
-whole, such literals are taken out of the guard, and say instead which part of the module's tree of names is there:
+test would be. It speaks of the *name*, the key without the prefix that all keys share. Where the state dict is used as
+a whole, such literals are taken out of the guard, and say instead which part of the module's tree of names is there:
 
     {k: v for k, v in model.state_dict().items() if not k.startswith("criterion.")}
     ->  the keys of the model   if not name starts with 'criterion.'      ->  the model's tree without `criterion`

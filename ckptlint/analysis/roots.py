@@ -96,8 +96,14 @@ def _looked_for(unit: UnitHeader) -> list[str]:
     """By which name callers are found: its own where that is telling; for other methods, who makes the object."""
     telling = len(unit.name) >= 4 and unit.name not in _COMMON_NAMES and not unit.name.startswith("__")
     if telling or not unit.owner:
-        return [unit.name] if telling else []
+        return [unit.name] if telling or unit.name in ("save", "load") else []
     return [unit.owner.rpartition(".")[2]]
+
+
+def _calls_bare(machine: Machine, file: str, unit: UnitHeader, name: str) -> bool:
+    """Whether a unit calls a function by that name alone: `save(model)`, and not `torch.save(model)`."""
+    text = "\n".join(machine.lines(file)[unit.first_row - 1 : unit.last_row])
+    return re.search(rf"(?<!def )(?<![\w.]){name}\(", text) is not None
 
 
 def _climb(
@@ -110,6 +116,8 @@ def _climb(
     tops: list[tuple[str, int]] = []
     for name in _looked_for(unit):
         for other_file, other in machine.callers.of(name):
+            if name in _COMMON_NAMES and not _calls_bare(machine, other_file, other, name):
+                continue
             own = (other_file, other.index) == (file, unit.index)
             if not own and (other_file, other.index) not in machine.executed:
                 tops += _climb(machine, other_file, other, height + 1, seen)
@@ -195,7 +203,7 @@ def _is_marked(machine: Machine, function: Function) -> bool:
 
 
 def _called_inside(machine: Machine, method: Function) -> bool:
-    """Whether the file calls the method by `self.name(`: then it is no hook for others, and runs when its caller does."""
+    """Whether the file calls the method by `self.name(`: then it is no hook for others, and runs with its caller."""
     info = machine.functions[method.key]
     return any(f"self.{method.name}(" in line for line in machine.lines(info.file))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from ckptlint.analysis.fit import keys_of
 from ckptlint.analysis.solve import AnalysisSettings, Project, solve

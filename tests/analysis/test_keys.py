@@ -1,7 +1,7 @@
 """Operations on the keys of a state dict, held against Python's own strings.
 
-The machine has one `Key` for all keys, a common prefix and names behind it. Whatever it says of the result must be true of
-every real key.
+The machine has one `Key` for all keys, a common prefix and names behind it. Whatever it says of the result must be true
+of every real key.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ def is_true_of(result: object, real: list[str]) -> None:
         if result.prefix.startswith(keys.CUT):
             assert not text.endswith(name), "a name is said to be cut, and is whole"
             continue
+        left = name
         for emptied in result.emptied:
-            name = name.replace(emptied, "")
-        assert text == result.prefix + name
+            left = left.replace(emptied, "")
+        assert text == result.prefix + left
 
 
 @pytest.mark.parametrize("text", TEXTS)
