@@ -3,7 +3,7 @@
     torch.save(model.module.state_dict(), path)
     torch.save((model.module if isinstance(model, nn.DataParallel) else model).state_dict(), path)
 
-A wrapped model gives what it gave before, a bare one gives itself.
+A wrapped model gives what it gave before, a bare one gives itself. Where nothing wraps it, `.module` goes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,13 @@ def fix(project: Project, site: Site, attribute: str, wraps: frozenset[Site]) ->
         return None
     if not isinstance(node.ctx, ast.Load) or any(isinstance(one, ast.JoinedStr | ast.Delete) for one in path):
         return None
+    if not wraps:
+        # Nothing wraps it: what is meant is the model itself.
+        whole, owner = file.offsets(span(file, node)), file.offsets(span(file, node.value))
+        if whole is None or owner is None:
+            return None
+        bare = file.replacement(*whole, file.text[slice(*owner)])
+        return Fix(Applicability.SAFE, f"read the model itself: nothing gives it a `{attribute}`", (bare,))
     kinds = {(event.site, event.wrapper) for event in project.events.wraps if event.site in wraps}
     if not kinds:
         return None
