@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ckptlint.analysis.events import WrapEvent
-from ckptlint.analysis.guards import Guard, Literal
+from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import (
@@ -136,12 +136,19 @@ def _prepared(machine: Machine, preparer: Preparer, value: Value, site: Site) ->
     wrapper = Wrapper(
         token=preparer.token, argument="module", kind=preparer.kind, source=preparer.source, inherits=not preparer.token
     )
+    literal = Literal(preparer.when, "truthy")
+    before = machine.guard
+    if preparer.when:
+        joined = both(before, frozenset((literal,)))
+        if joined is None:
+            return value
+        machine.guard = joined
     wrapped = wrap(machine, wrapper, preparer.kind, value, site)
+    machine.guard = before
     if preparer.unwraps and not preparer.token:
         machine.info(wrapped).token = ""
     if not preparer.when:
         return wrapped
-    literal = Literal(preparer.when, "truthy")
     return Choice(((frozenset((literal,)), wrapped), (frozenset((~literal,)), value)))
 
 
