@@ -35,6 +35,8 @@ MARKERS: tuple[Marker, ...] = (
     Marker(b".save(", "writes a file"),
 )
 
+_FRAMEWORK = re.compile(rb"\bLightningModule\b|\bMETA_ARCH_REGISTRY\b")
+_LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
 _MAIN_OR_CALL = re.compile(rb"\n(?:if\s+__name__\s*==|[a-zA-Z_][\w.]*\s*\()")
 
 
@@ -64,6 +66,11 @@ class Candidates:
         """Whether one of the names stands in the file."""
         data = self._data(file)
         return any(name in data for name in names)
+
+    def may_be_saved_by_framework(self, file: str) -> bool:
+        """Whether a class with a loss may stand in the file that a framework saves by itself."""
+        data = self._data(file)
+        return _FRAMEWORK.search(data) is not None and _LOSS.search(data) is not None
 
     def _marked_units(self, file: str) -> dict[int, UnitHeader]:
         try:

@@ -192,7 +192,8 @@ def sliced(machine: Machine, owner: Value, bounds: list[Value]) -> Value:
     if isinstance(owner, Key) and step == NONE:
         if upper == NONE and isinstance(lower, Const) and isinstance(lower.value, int) and lower.value >= 0:
             if any(test.wanted and test.kind == "starts" for test in key_tests.tests_in(machine.guard)):
-                return Opaque("the inside of a key") if lower.value > len(owner.prefix) else keys.cut(owner, lower.value)
+                inside = lower.value > len(owner.prefix)
+                return Opaque("the inside of a key") if inside else keys.cut(owner, lower.value)
             return keys.cut(owner, lower.value)
         if lower in (NONE, Const(0)) and isinstance(upper, Const) and isinstance(upper.value, int) and upper.value > 0:
             return keys.head(owner, upper.value)
@@ -281,9 +282,7 @@ def _without(bulk: Value, prefixes: set[str], some: bool) -> Value:
 
 def with_flags(content: Content, *, filtered: bool = False, partial: bool = False) -> Content:
     """The content, marked as filtered by what a module has, or as having lost some keys."""
-    return msgspec.structs.replace(
-        content, filtered=content.filtered or filtered, partial=content.partial or partial
-    )
+    return msgspec.structs.replace(content, filtered=content.filtered or filtered, partial=content.partial or partial)
 
 
 def merge_into(machine: Machine, target: Ref, source: Value) -> None:

@@ -1,7 +1,8 @@
 """Files written and read by the run.
 
 A file that this same run has written to a path of the same text is read back as what was written (`written`): that is
-no guess, and its conditions are those of the run itself. Any other file is unknown until writers and readers are paired.
+no guess, and its conditions are those of the run itself. Any other file is unknown until writers and readers are
+paired.
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ def _collect(
         tests = key_tests.tests_in(together)
         together = key_tests.without_tests(together)
         if isinstance(plain, Content):
+            if plain.shape is None and any(_same_file(part, entry, plain) for part in parts):
+                # What came out of a file goes into this one: one of its hypotheses is enough.
+                machine.guard = before
+                continue
             parts.append(SavedPart(entry, together, content=key_tests.passed(plain, tests)))
         elif isinstance(plain, Keys) and plain.kind == "items":
             parts.append(SavedPart(entry, together, content=key_tests.passed(plain.content, tests)))
@@ -97,6 +102,10 @@ def _collect(
         elif entry:
             parts.append(SavedPart(entry, together))
         machine.guard = before
+
+
+def _same_file(part: SavedPart, entry: tuple[str, ...], content: Content) -> bool:
+    return part.entry == entry and part.content is not None and part.content.file == content.file
 
 
 def _collect_object(

@@ -6,7 +6,7 @@ from ckptlint.analysis import calls, decorators, statements, widening
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.machine import DEEPEST, Frame, FunctionInfo, Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
-from ckptlint.analysis.values import NONE, Function, Opaque, Ref, Site, TupleValue, Value, choose
+from ckptlint.analysis.values import NONE, Function, Opaque, Ref, Site, TupleValue, Value
 from ckptlint.facts import ir
 from ckptlint.source import UnreadableSource
 

@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 import msgspec
 
-ConstantValue: TypeAlias = None | bool | int | float | str
+ConstantValue: TypeAlias = bool | int | float | str | None
 
 #: A guard with more literals forgets the oldest names first: a weaker condition, never a wrong one.
 MOST_LITERALS = 10

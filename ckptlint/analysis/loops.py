@@ -106,7 +106,7 @@ def comprehension(machine: Machine, node: ir.Comprehension) -> Value:
         return _made_dict(machine, node, produced)
     values = [value for _, _, value in produced]
     if len(produced) == 1 and not exact[0]:
-        (guard, _, value) = produced[0]
+        value = produced[0][2]
         view = _view_of(value)
         if view is not None:
             return view

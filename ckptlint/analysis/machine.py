@@ -35,8 +35,8 @@ class OutOfStepsError(Exception):
 class FunctionInfo(msgspec.Struct):
     """A function of the project: its code, where it stands, the scopes around it, the class that owns it.
 
-    `kind` is "plain", "static", "class" or "property". `decorated` says that what stands under its name may be something
-    else; what that is, is `name_means`, once it was asked for: see `decorators`.
+    `kind` is "plain", "static", "class" or "property". `decorated` says that what stands under its name may be
+    something else; what that is, is `name_means`, once it was asked for: see `decorators`.
     """
 
     name: str
@@ -72,7 +72,8 @@ class ObjectInfo(msgspec.Struct):
     """An object: "module", "instance", "foreign", "dict", "list", "file" or "opaque".
 
     A "foreign" object was made by a class from outside that is not known to be a module; an "opaque" one stands for an
-    opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object, `guard` what held when it was made.
+    opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object, `guard`
+    what held when it was made.
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
     A list that is no more the one that was written down has `grown`. A module that wraps another one has its `wrapper`;

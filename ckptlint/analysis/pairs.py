@@ -141,9 +141,7 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
         yield Pair(reader, None, origin, 9, tuple(meetings))
 
 
-def _paired(
-    reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, deciding: frozenset[str]
-) -> Pair | None:
+def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, deciding: frozenset[str]) -> Pair | None:
     meetings: list[Meeting] = []
     origin: Site | None = None
     kinship: int | None = None

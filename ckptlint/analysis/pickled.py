@@ -2,6 +2,8 @@
 
     torch.save({"model": model}, "best.tar")            model: wrapped in a fresh run, bare after a resume
     model = torch.load("best.tar")["model"].module      fails on the second kind of file
+
+What was pickled bare has no `.module`: such a reader is a place that has to look before it unwraps.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ other methods that prepare the object (`setup`, `build`, ...), as a framework wo
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
-from ckptlint.analysis import classes, functions, imports, shapes, statements
+from ckptlint.analysis import classes, functions, generic, imports, shapes, statements
 from ckptlint.analysis.events import SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import STEPS_PER_RUN, Frame, Machine, OutOfStepsError
@@ -47,6 +48,9 @@ def run_all(machine: Machine) -> None:
                     _run(machine, lambda top=top: _run_unit(machine, *top))
             if (file, unit.index) not in machine.executed:
                 _run(machine, lambda file=file, unit=unit: _run_unit(machine, file, unit.index))
+    for file in files:
+        if candidates.may_be_saved_by_framework(file):
+            _run(machine, lambda file=file: _run_saved_classes(machine, file))
 
 
 def _run(machine: Machine, action: object) -> None:
@@ -58,16 +62,12 @@ def _run(machine: Machine, action: object) -> None:
     machine.escaped = []
     before = machine.memory.owners
     _clean(machine)
-    try:
+    with suppress(OutOfStepsError):
         action()
-    except OutOfStepsError:
-        pass
     _clean(machine)
     machine.steps = STEPS_PER_RUN // 2
-    try:
+    with suppress(OutOfStepsError):
         _run_escaped(machine, before)
-    except OutOfStepsError:
-        pass
     _clean(machine)
     _implied_saves(machine, before)
     machine.memory.trail.clear()
@@ -147,9 +147,9 @@ def _run_unit(machine: Machine, file: str, unit: int) -> None:
         receiver: tuple[Value, ...] = (ClassValue(info.owner, machine.classes[info.owner].name),)
         _call_unknown(machine, function, receiver if info.kind == "class" else (), site)
         return
-    for cls in _concrete(machine, info.owner):
+    for cls in generic.concrete(machine, info.owner):
         made = _generic(machine, cls)
-        if made is None or (file, unit) in machine.executed and header.name == "__init__":
+        if made is None or ((file, unit) in machine.executed and header.name == "__init__"):
             continue
         current = classes.attribute(machine, cls, header.name)
         _call_unknown(machine, current if isinstance(current, Function) else function, (made,), site)
@@ -159,31 +159,14 @@ def _whole(node: ir.FunctionDef | ir.Lambda | None) -> bool:
     return node is None or (isinstance(node, ir.FunctionDef) and node.id == 0) or isinstance(node, ir.FunctionDef)
 
 
-def _concrete(machine: Machine, key: int) -> list[ClassValue]:
-    """The classes at the bottom of the tree below a class, among those that were seen."""
-    own = ClassValue(key, machine.classes[key].name)
-    below = [
-        ClassValue(index, info.name)
-        for index, info in enumerate(machine.classes)
-        if index != key and own in classes.resolution_order(machine, ClassValue(index, info.name))
-    ]
-    leaves = [cls for cls in below if not any(cls in machine.classes[other.key].bases for other in below)]
-    return leaves[:3] or [own]
-
-
 def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
     """An object of a class that nobody makes in the project: `__init__`, then what prepares it."""
-    known = machine.generic.get(cls.key)
-    if known is not None:
-        return known
-    site = Site(machine.classes[cls.key].file, 0, 0)
-    machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
-    init = classes.attribute(machine, cls, "__init__")
-    arguments = _unknown_arguments(machine, init) if isinstance(init, Function) else ()
-    made = classes.instantiate(machine, cls, arguments, {}, site)
-    if not isinstance(made, Ref):
+    if cls.key in machine.generic:
+        return machine.generic[cls.key]
+    made = generic.make(machine, cls)
+    if made is None:
         return None
-    machine.generic[cls.key] = made
+    site = Site(machine.classes[cls.key].file, 0, 0)
     for one in reversed(classes.resolution_order(machine, cls)):
         if not isinstance(one, ClassValue):
             continue
@@ -193,6 +176,17 @@ def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
                 if isinstance(method, Function) and _is_marked(machine, method):
                     _call_unknown(machine, method, (made,), site)
     return made
+
+
+def _run_saved_classes(machine: Machine, file: str) -> None:
+    """Objects of the classes of a file that a framework saves, where no run has made one."""
+    if machine.module_state.get(file) is None:
+        imports.run_module(machine, file)
+    made = {info.cls for info in machine.objects.values()}
+    for key, info in enumerate(machine.classes):
+        cls = ClassValue(key, info.name)
+        if info.file == file and cls not in made and classes.saved_by(machine, cls) is not None:
+            _generic(machine, cls)
 
 
 def _is_marked(machine: Machine, function: Function) -> bool:
@@ -208,18 +202,6 @@ def _called_inside(machine: Machine, method: Function) -> bool:
     return any(f"self.{method.name}(" in line for line in machine.lines(info.file))
 
 
-def _unknown_arguments(machine: Machine, function: Function) -> tuple[Value, ...]:
-    code = functions.code_of(machine, machine.functions[function.key])
-    if code is None:
-        return ()
-    names = [one.name for one in code.params if one.kind in ("positional", "normal")]
-    return tuple(Opaque(_option(name)) for name in names[1:])
-
-
-def _option(name: str) -> str:
-    return "args" if name in statements.OPTIONS else name
-
-
 def _call_unknown(machine: Machine, function: Function, receiver: tuple[Value, ...], site: Site) -> None:
     """Call with arguments of which only the names are known, whatever their defaults."""
     code = functions.code_of(machine, machine.functions[function.key])
@@ -228,7 +210,7 @@ def _call_unknown(machine: Machine, function: Function, receiver: tuple[Value, .
     names = [one.name for one in code.params if one.kind in ("positional", "normal")][len(receiver) :]
     keywords: dict[str, Value] = {one.name: Opaque(one.name) for one in code.params if one.kind == "keyword"}
     machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
-    functions.call_function(machine, function, (*receiver, *(Opaque(_option(name)) for name in names)), keywords, site)
+    functions.call_function(machine, function, (*receiver, *(Opaque(generic.option(name)) for name in names)), keywords, site)
 
 
 def _run_escaped(machine: Machine, before: int) -> None:

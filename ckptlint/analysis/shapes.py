@@ -314,7 +314,8 @@ def _foundation(machine: Machine, info: ObjectInfo) -> list[tuple[Guard, tuple[t
         return [(ALWAYS, ())]
     if loss.learnable:
         return [(ALWAYS, (("head", Shape(tensor="parameter", closed=True)),))]
-    cases: list[tuple[Guard, tuple[tuple[str, Shape], ...]]] = [(ALWAYS, ())]
+    own = tuple((name, Shape(tensor="tensor", closed=True, source=info.site)) for name in loss.always)
+    cases: list[tuple[Guard, tuple[tuple[str, Shape], ...]]] = [(ALWAYS, own)]
     for name, position in sorted(loss.given.items()):
         if name in info.names or name in info.non_persistent:
             continue

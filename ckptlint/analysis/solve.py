@@ -108,7 +108,7 @@ def solve(store: FactStore, settings: AnalysisSettings) -> Project:
     def work() -> None:
         try:
             roots.run_all(machine)
-        except BaseException as error:  # noqa: BLE001 - carried over to the calling thread and raised there
+        except BaseException as error:  # carried over to the calling thread and raised there
             failures.append(error)
 
     limit, stack = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)

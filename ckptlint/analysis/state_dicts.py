@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import entries, key_tests, modules, shapes
+from ckptlint.analysis import entries, key_tests, shapes
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine

@@ -293,7 +293,7 @@ def _join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]
             continue
         cases: list[tuple[Guard, Value]] = []
         for guards, written in outcomes:
-            value = written[cell] if cell in written else old
+            value = written.get(cell, old)
             if value is not None:
                 cases += [(guard, value) for guard in guards]
         if cases:

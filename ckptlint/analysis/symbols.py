@@ -35,8 +35,9 @@ LONGEST = 160
 _ENVIRONMENT = re.compile(
     r"""(?xi)
     gpu | cuda | device | distribut | parallel | world_?size | (?<![a-z])rank | (?<![a-z])ddp (?![a-z])
-  | (?<![a-z])dp (?![a-z]) | multi | n_?proc | num_?proc | several | node | slurm | dist (?![a-z]) | compile | mps (?![a-z])
-  | is_available | (?<![a-z])ngpu | apex | (?<![a-z])amp (?![a-z]) | fsdp | deepspeed | accelerat | (?<![a-z])cpu
+  | (?<![a-z])dp (?![a-z]) | multi | n_?proc | num_?proc | several | node | slurm | dist (?![a-z]) | compile
+  | mps (?![a-z]) | is_available | (?<![a-z])ngpu | apex | (?<![a-z])amp (?![a-z]) | fsdp | deepspeed | accelerat
+  | (?<![a-z])cpu
     """
 )
 

@@ -1,8 +1,8 @@
 """What an expression can be, as far as checkpoints care.
 
 Values are immutable. What can change (attributes of objects, entries of dicts, local names) lives in the store and is
-reached through a `Ref`. A `Choice` is a value that depends on conditions, see `guards`. Whatever is not understood is an
-`Opaque`: it has a name, so that two tests of the same thing agree, and nothing else.
+reached through a `Ref`. A `Choice` is a value that depends on conditions, see `guards`. Whatever is not understood is
+an `Opaque`: it has a name, so that two tests of the same thing agree, and nothing else.
 """
 
 from __future__ import annotations

@@ -12,7 +12,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ckptlint.knowledge.entries import Entries, Entry, Fetch, Gather, Layer, Load, Loss, Preparer, Save, Through, Unwrap, Wrapper
+from ckptlint.knowledge.entries import (
+    Entries,
+    Entry,
+    Fetch,
+    Gather,
+    Layer,
+    Load,
+    Loss,
+    Preparer,
+    Save,
+    Through,
+    Unwrap,
+    Wrapper,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +47,17 @@ class Knowledge:
         self.module = next(one.module for one in entries if one.module is not None)
         self.saved = tuple(saved for one in entries for saved in one.saved)
         for one in entries:
-            for group in (one.wrapper, one.loss, one.layer, one.save, one.load, one.fetch, one.through, one.unwrap, one.gather):
+            for group in (
+                one.wrapper,
+                one.loss,
+                one.layer,
+                one.save,
+                one.load,
+                one.fetch,
+                one.through,
+                one.unwrap,
+                one.gather,
+            ):
                 for entry in group:
                     self._add(entry)
             for preparer in one.preparer:
