@@ -1,0 +1,1 @@
+"""The project as Python sees it: modules by name, and who calls what."""

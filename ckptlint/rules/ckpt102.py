@@ -41,7 +41,8 @@ class CompiledStateDictSave(Rule):
     ```
 
     ## Fix safety
-    As for CKPT101: the loads that can meet the file are mended in the same step; where one cannot be, the fix is unsafe.
+    As for CKPT101: the loads that can meet the file are mended in the same step; where one cannot be, the fix is
+    unsafe.
 
     ## References
     - [torch.compile](https://docs.pytorch.org/docs/stable/generated/torch.compile.html)

@@ -68,8 +68,8 @@ class CriterionInStateDict(Rule):
         start = f"when {when}, " if when else ("when it is given a weight, " if leak.maybe or leak.no else "")
         by = f" ({leak.by} saves the model)" if leak.by else ""
         message = (
-            f"{start}this loss puts its tensors into the state dict of the model that is saved{by}; a model built without "
-            f"them cannot load the file: Unexpected key(s) in state_dict: {key_list(leak.keys)}"
+            f"{start}this loss puts its tensors into the state dict of the model that is saved{by}; a model built "
+            f"without them cannot load the file: Unexpected key(s) in state_dict: {key_list(leak.keys)}"
         )
         related = [Related(project.place(site), "the model is saved here") for site in leak.saves[:2] if not leak.by]
         if leak.source is not None:
