@@ -18,6 +18,7 @@ neighbours, which decides everything that comparisons with constants can say (`n
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -92,7 +93,7 @@ def _samples(literals: list[Literal]) -> list[object]:
         if literal.op == "truthy":
             samples += [0, 1]
         elif isinstance(constant, (int, float)) and not isinstance(constant, bool):
-            samples += [constant, constant - 1, constant + 1, constant + 0.5]
+            samples += [constant, constant - 1, constant + 1, constant - 0.5, constant + 0.5]
         else:
             samples.append(constant)
     return samples
@@ -115,33 +116,56 @@ def satisfiable(guard: Guard) -> bool:
     """Whether some setting of the symbols makes every literal true."""
     if len(guard) < 2:
         return True
-    by_symbol: dict[str, list[Literal]] = {}
+    return all(_agree(literals) for literals in _by_symbol(guard).values() if len(literals) > 1)
+
+
+def _by_symbol(guard: Iterable[Literal]) -> dict[str, list[Literal]]:
+    grouped: dict[str, list[Literal]] = {}
     for literal in guard:
         plain = _in_other_words(literal) if literal.symbol in _SAME_AS else literal
-        by_symbol.setdefault(plain.symbol, []).append(plain)
-    for literals in by_symbol.values():
-        if len(literals) == 1:
-            continue
-        for literal in literals:
-            if ~literal in guard:
-                return False
-        if not any(all(literal.accepts(sample) for literal in literals) for sample in _samples(literals)):
-            return False
-    return True
+        grouped.setdefault(plain.symbol, []).append(plain)
+    return grouped
+
+
+def _agree(literals: list[Literal]) -> bool:
+    """Whether some value satisfies all literals, which are about one symbol."""
+    if all(literal.op == "==" for literal in literals):
+        # `a != "x"` and `a != "y"` and `a == "z"`: by far the most common, one for each branch of a long elif
+        wanted = {literal.constant for literal in literals if not literal.negated}
+        refused = {literal.constant for literal in literals if literal.negated}
+        return len(wanted) <= 1 and not wanted & refused
+    return any(all(literal.accepts(sample) for literal in literals) for sample in _samples(literals))
 
 
 def both(left: Guard, right: Guard) -> Guard | None:
-    """The conjunction, or None when it cannot hold."""
+    """The conjunction, or None when it cannot hold; either side alone can."""
     if not right or right <= left:
         return left
     if not left or left <= right:
         return right
     joined = left | right
-    if not satisfiable(joined):
+    if not _compatible(left, right, joined):
         return None
     if len(joined) > MOST_LITERALS:
         joined = frozenset(sorted(joined, key=_ORDER)[:MOST_LITERALS])
     return joined
+
+
+def _compatible(left: Guard, right: Guard, joined: Guard) -> bool:
+    """`satisfiable(joined)`, looking only at the symbols that both sides speak of."""
+    shared = symbols_of(left) & symbols_of(right)
+    if not shared:
+        return True
+    grouped = _by_symbol(joined)
+    return all(_agree(grouped[symbol]) for symbol in shared)
+
+
+@lru_cache(maxsize=1 << 16)
+def symbols_of(guard: Guard) -> frozenset[str]:
+    """The symbols that a guard speaks of, in torch's own words."""
+    return frozenset(
+        _in_other_words(literal).symbol if literal.symbol in _SAME_AS else literal.symbol for literal in guard
+    )
 
 
 def implied(guard: Guard, by: Guard) -> Guard:

@@ -26,6 +26,8 @@ from ckptlint.project.modules import ModuleMap
 
 DEEPEST = 14
 STEPS_PER_RUN = 150_000
+STEPS_PER_TEST = 4_000
+STEPS_IN_ALL = 2_500_000
 
 
 class OutOfStepsError(Exception):
@@ -163,6 +165,7 @@ class Machine:
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
         self.files = 0
+        self.steps_left = STEPS_IN_ALL
         self._lines: dict[str, list[str]] = {}
 
     # --- objects ---------------------------------------------------------------------------------------------------
@@ -196,13 +199,13 @@ class Machine:
         if type(value) is not Choice:
             return value
         guard = self.guard
+        if not guard:
+            return value
         kept = [(implied(inner, guard), plain) for inner, plain in value.alternatives if both(inner, guard) is not None]
         if not kept:
             return Opaque("unreachable")
         if len(kept) == 1:
             return kept[0][1]
-        if len(kept) == len(value.alternatives) and not guard:
-            return value
         return choose(kept, "mixed")
 
     def site(self, node: ir.Node) -> Site:

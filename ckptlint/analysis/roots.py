@@ -10,12 +10,14 @@ other methods that prepare the object (`setup`, `build`, ...), as a framework wo
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from ckptlint.analysis import classes, functions, generic, imports, shapes, statements
 from ckptlint.analysis.events import SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS
-from ckptlint.analysis.machine import STEPS_PER_RUN, Frame, Machine, OutOfStepsError
+from ckptlint.analysis.machine import STEPS_PER_RUN, STEPS_PER_TEST, Frame, Machine, OutOfStepsError
 from ckptlint.analysis.values import Bound, ClassValue, Const, Function, Opaque, Partial, Ref, Site, Value
 from ckptlint.facts import ir
 from ckptlint.facts.units import UnitHeader
@@ -28,9 +30,9 @@ _MOST_SCRIPTS = 400
 
 
 def run_all(machine: Machine) -> None:
-    """Run the scripts, then what they left out."""
+    """Run the scripts, then what they left out; tests after everything else."""
     candidates = machine.candidates
-    files = sorted(machine.store.files)
+    files = sorted(machine.store.files, key=lambda file: (_is_test(file), file))
     marked = [file for file in files if candidates.may_hold_units(file)]
     if not marked:
         return
@@ -40,37 +42,51 @@ def run_all(machine: Machine) -> None:
     scripts = [file for file in files if candidates.is_script(file)]
     around = [file for file in scripts if candidates.may_hold_units(file) or candidates.mentions(file, names)]
     for file in around[:_MOST_SCRIPTS]:
-        _run(machine, lambda file=file: _run_script(machine, file))
+        _run(machine, file, partial(_run_script, machine, file))
     for file, unit in units:
         if (file, unit.index) not in machine.executed:
             for top in _climb(machine, file, unit, 0, set()):
                 if (top[0], top[1]) not in machine.executed:
-                    _run(machine, lambda top=top: _run_unit(machine, *top))
+                    _run(machine, top[0], partial(_run_unit, machine, *top))
             if (file, unit.index) not in machine.executed:
-                _run(machine, lambda file=file, unit=unit: _run_unit(machine, file, unit.index))
+                _run(machine, file, partial(_run_unit, machine, file, unit.index))
     for file in files:
         if candidates.may_be_saved_by_framework(file):
-            _run(machine, lambda file=file: _run_saved_classes(machine, file))
+            _run(machine, file, partial(_run_saved_classes, machine, file))
 
 
-def _run(machine: Machine, action: object) -> None:
+def _is_test(file: str) -> bool:
+    """Tests save and load for the sake of it, and most of what they run has been run from elsewhere."""
+    return file.startswith(("tests/", "test/")) or "/tests/" in file or file.rpartition("/")[2].startswith("test_")
+
+
+def _steps(machine: Machine, file: str) -> int:
+    """How much a run from that file may do: less in tests, and less when much has been done."""
+    if _is_test(file):
+        return STEPS_PER_TEST
+    return min(STEPS_PER_RUN, max(machine.steps_left, STEPS_PER_TEST))
+
+
+def _run(machine: Machine, file: str, action: Callable[[], None]) -> None:
     """One run: with steps of its own, and then with what it left in the hands of others."""
-    assert callable(action)
     machine.run += 1
     machine.disk = machine.memory.new_owner()
-    machine.steps = STEPS_PER_RUN
     machine.escaped = []
     before = machine.memory.owners
+    _spend(machine, _steps(machine, file), action)
+    _spend(machine, _steps(machine, file) // 2, partial(_run_escaped, machine, before))
+    machine.steps = STEPS_PER_TEST
+    _implied_saves(machine, before)
+    machine.memory.trail.clear()
+
+
+def _spend(machine: Machine, steps: int, action: Callable[[], None]) -> None:
+    machine.steps = steps
     _clean(machine)
     with suppress(OutOfStepsError):
         action()
     _clean(machine)
-    machine.steps = STEPS_PER_RUN // 2
-    with suppress(OutOfStepsError):
-        _run_escaped(machine, before)
-    _clean(machine)
-    _implied_saves(machine, before)
-    machine.memory.trail.clear()
+    machine.steps_left -= steps - max(machine.steps, 0)
 
 
 def _clean(machine: Machine) -> None:

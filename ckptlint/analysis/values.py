@@ -265,9 +265,13 @@ def choose(cases: Sequence[tuple[Guard, Value]], unknown: str) -> Value:
             joined = both(guard, inner)
             if joined is not None:
                 flat.setdefault(plain, []).append(joined)
-    merged = [(guard, value) for value, guards in flat.items() for guard in merge(guards)]
     if len(flat) == 1:
         return next(iter(flat))
+    merged = [
+        (guard, value)
+        for value, guards in flat.items()
+        for guard in (guards if len(guards) == 1 else merge(guards))
+    ]
     if not merged or len(merged) > MOST_ALTERNATIVES:
         return Opaque(unknown)
     return Choice(tuple(merged))
