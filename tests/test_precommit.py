@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 CHECKOUT = Path(__file__).parent.parent
 BAD = "x = 1  # ckptlint: ignore[CKPT901]\n"  # CKPT902, with a safe fix
@@ -67,6 +67,17 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     run("add", ".")
     run("commit", "-q", "-m", "all")
     return folder, run("rev-parse", "HEAD").strip()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The package index, as far as the hook's environment needs it."""
+    pytest.importorskip("pre_commit")
+    folder = str(tmp_path_factory.mktemp("index"))
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--retries", "1", "--timeout", "20"]
+    done = subprocess.run([*command, "-d", folder, "hatchling"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"the package index cannot be reached: {done.stderr.strip().splitlines()[-1:]}")
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,7 @@ def survive(path: Path) -> None:
         write_repair(plan_repair(str(path), KeyEdits(strip=("module.",), drop=("b",))), f"{path}.out", force=True)
     except BadCheckpoint as error:
         assert str(error)  # noqa: PT017
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 15
     assert not Path(MARKER).exists()
 
 

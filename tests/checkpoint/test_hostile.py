@@ -47,7 +47,7 @@ def test_refused_with_one_sentence(here: Path, capsys: pytest.CaptureFixture[str
     data, sentence = REFUSED[case]
     started = time.process_time()
     assert main(["inspect", put(here, data)]) == 2
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 15  # of the processor, a tenth of it on a quiet machine
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -67,7 +67,7 @@ def test_listed_with_its_problem(here: Path, capsys: pytest.CaptureFixture[str],
     assert main(["inspect", path]) in (0, 1)
     assert main(["inspect", path, "--json"]) in (0, 1)
     assert main(["inspect", path, "--stats"]) in (0, 1)
-    assert time.process_time() - started < 15
+    assert time.process_time() - started < 30
     assert not (here / "MARKER").exists()
 
 

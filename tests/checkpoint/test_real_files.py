@@ -31,7 +31,8 @@ WHEELS = {
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(folder)]
-    done = subprocess.run([*command, request.param], capture_output=True, text=True, timeout=180, check=False)
+    patience = ["--retries", "1", "--timeout", "20"]
+    done = subprocess.run([*command, *patience, request.param], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"{request.param} cannot be fetched here: {done.stderr.strip().splitlines()[-1:]}")
     (wheel,) = folder.glob("*.whl")

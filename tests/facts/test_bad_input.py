@@ -182,7 +182,7 @@ def test_what_would_kill_or_stall_the_parser_is_refused_quickly(tmp_path: Path, 
     started = time.process_time()
     with contextlib.suppress(UnreadableSource):
         store.skeleton("a.py")
-    assert time.process_time() - started < 6
+    assert time.process_time() - started < 15
     assert store.unreadable
 
 
@@ -193,7 +193,7 @@ def test_a_big_generated_file_costs_little(tmp_path: Path) -> None:
     assert store.function("a.py", 80_000).name == "f"
     with pytest.raises(UnreadableSource, match="characters"):
         store.skeleton("a.py")
-    assert time.process_time() - started < 6
+    assert time.process_time() - started < 15
 
 
 @settings(deadline=None, max_examples=150)
