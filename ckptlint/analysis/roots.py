@@ -226,7 +226,8 @@ def _call_unknown(machine: Machine, function: Function, receiver: tuple[Value, .
     names = [one.name for one in code.params if one.kind in ("positional", "normal")][len(receiver) :]
     keywords: dict[str, Value] = {one.name: Opaque(one.name) for one in code.params if one.kind == "keyword"}
     machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
-    functions.call_function(machine, function, (*receiver, *(Opaque(generic.option(name)) for name in names)), keywords, site)
+    unknown = [Opaque(generic.option(name)) for name in names]
+    functions.call_function(machine, function, (*receiver, *unknown), keywords, site)
 
 
 def _run_escaped(machine: Machine, before: int) -> None:

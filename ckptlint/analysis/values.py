@@ -268,9 +268,7 @@ def choose(cases: Sequence[tuple[Guard, Value]], unknown: str) -> Value:
     if len(flat) == 1:
         return next(iter(flat))
     merged = [
-        (guard, value)
-        for value, guards in flat.items()
-        for guard in (guards if len(guards) == 1 else merge(guards))
+        (guard, value) for value, guards in flat.items() for guard in (guards if len(guards) == 1 else merge(guards))
     ]
     if not merged or len(merged) > MOST_ALTERNATIVES:
         return Opaque(unknown)

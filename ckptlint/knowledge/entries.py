@@ -37,7 +37,10 @@ class Preparer(Entry, frozen=True, kw_only=True):
 
 
 class Loss(Entry, frozen=True, kw_only=True):
-    """A loss of torch.nn; `given` maps a tensor to the position of the argument that brings it; those of `always` are there anyway."""
+    """A loss of torch.nn.
+
+    `given` maps a tensor to the position of the argument that brings it; those of `always` are there anyway.
+    """
 
     given: dict[str, int] = {}
     always: tuple[str, ...] = ()
