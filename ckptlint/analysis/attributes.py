@@ -86,7 +86,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
         value = find(machine, plain, name, site)
         if isinstance(value, Missing):
             absent.append(guard)
-            bare = bare and isinstance(plain, Ref) and isinstance(machine.info(plain).cls, ClassValue)
+            bare = bare and _is_of_project(machine, plain)
             continue
         if isinstance(plain, Ref) and machine.info(plain).wrapper is not None:
             present.append(guard)
@@ -96,6 +96,9 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
             unknown = True
         results.append((guard, value))
     machine.guard = before
+    sure = not absent and bool(results) and not any(isinstance(value, Opaque) for _, value in results)
+    for block in machine.tries[-1:]:
+        block.sure = sure and block.sure is not False
     handled = _note_missing(machine, absent)
     if present or absent:
         machine.events.accesses.append(
@@ -115,6 +118,17 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     if not results:
         return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
     return choose(results, "unwrapped")
+
+
+def _is_of_project(machine: Machine, plain: Value) -> bool:
+    """A module of a class of the project, perhaps inside wrappers that let its attributes through."""
+    if not isinstance(plain, Ref):
+        return False
+    info = machine.info(plain)
+    if info.wrapper is None or not info.wrapper.inherits:
+        return isinstance(info.cls, ClassValue)
+    inner = machine.get(plain, info.token or "module")
+    return inner is not None and all(_is_of_project(machine, one) for _, one in alternatives(inner))
 
 
 def _note_missing(machine: Machine, absent: list[Guard]) -> bool:

@@ -121,10 +121,14 @@ class Frame(msgspec.Struct):
 
 
 class TryBlock(msgspec.Struct):
-    """A `try` being run: under which guards its body is known to raise, and what the handlers catch."""
+    """A `try` being run: under which guards its body is known to raise, and what the handlers catch.
+
+    `sure` says that `.module` was read in its body, and was there each time.
+    """
 
     catches: frozenset[str]
     raised: list[Guard] = []
+    sure: bool | None = None
 
     def catches_any(self, exception: str) -> bool:
         """Whether a handler takes that exception: by name, by a base, or by taking everything."""

@@ -187,7 +187,7 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
     twin.wrapper, twin.token, twin.positional, twin.keywords = info.wrapper, info.token, info.positional, info.keywords
     twin.path, twin.entry, twin.file, twin.foreign = info.path, info.entry, info.file, info.foreign
     twin.foundation, twin.non_persistent = info.foundation, set(info.non_persistent)
-    twin.buffers = set(info.buffers)
+    twin.buffers, twin.guard = set(info.buffers), info.guard
     for name, site in list(info.names.items()):
         inner = machine.memory.read(value.id, name)
         if inner is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ckptlint.analysis import attributes, classes, entries, keys, loops, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
-from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.machine import Machine, ObjectInfo
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.truth import cases_of
@@ -138,9 +138,7 @@ def _object_is(machine: Machine, ref: Ref, wanted: list[Value], unknown: Value) 
             return Const(True)
         if isinstance(one, External) and info.wrapper is not None:
             asked = machine.knowledge.wrapper(one.name)
-            if asked is not None and asked.kind == info.wrapper.kind:
-                return Const(True)
-            if asked is not None and asked.kind in info.wrapper.kind:
+            if asked is not None and _is_kind(info, info.wrapper.kind, asked.kind, one.name):
                 return Const(True)
     if isinstance(info.cls, ClassValue) and classes.has_unknown_base(machine, info.cls):
         return unknown
@@ -152,6 +150,17 @@ def _object_is(machine: Machine, ref: Ref, wanted: list[Value], unknown: Value) 
     if not all(isinstance(one, (External, ClassValue)) for one in wanted):
         return unknown
     return Const(False)
+
+
+def _is_kind(info: ObjectInfo, kind: str, asked: str, name: str) -> bool:
+    """Whether a wrapper is of the class that is asked for: that of apex is not torch's, though it is called alike.
+
+    What accelerate wraps in is torch's own class; a class of an unknown library is what its name ends in.
+    """
+    if kind == asked or kind.endswith("'s " + asked):
+        return True
+    own = info.cls.name if isinstance(info.cls, External) else ""
+    return kind == "DataParallel" and own.endswith(name.rpartition(".")[2])
 
 
 def _len(machine: Machine, given: Arguments, site: Site) -> Value:

@@ -370,7 +370,11 @@ def _try(machine: Machine, node: ir.Try) -> bool:
     machine.tries.append(block)
     alive = run_block(machine, node.body)
     machine.tries.pop()
-    raised = _raised_guard(machine, node, block)
+    if block.sure and not block.raised and block.catches <= _NO_ATTRIBUTE:
+        handlers: tuple[ir.Handler, ...] = ()  # they are there for a `.module` that is not missing
+    else:
+        handlers = node.handlers
+    raised = _raised_guard(machine, node, block) if handlers else ALWAYS
     calm: Guard = frozenset((~next(iter(raised)),)) if len(raised) == 1 else ALWAYS
     if alive and node.orelse:
         alive = run_block(machine, node.orelse)
@@ -379,7 +383,7 @@ def _try(machine: Machine, node: ir.Try) -> bool:
     outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = [((calm,), body_written)]
     any_alive = alive
     ends: list[Guard | None] = [end if alive else None]
-    for handler in node.handlers:
+    for handler in handlers:
         machine.guard = both(before, raised) or before
         handler_mark = machine.memory.mark()
         for (owner, name), value in body_written.items():
@@ -398,6 +402,10 @@ def _try(machine: Machine, node: ir.Try) -> bool:
     if node.final:
         return run_block(machine, node.final) and any_alive
     return any_alive
+
+
+#: What a handler for a missing attribute catches.
+_NO_ATTRIBUTE = frozenset(("AttributeError", "ModuleAttributeError"))
 
 
 def _restore(machine: Machine, guard: Guard, alive: bool) -> bool:
