@@ -100,7 +100,7 @@ def _run_verb(argv: Sequence[str], analyzer: Analyzer | None) -> int:
             return 0
         argv = [*argv[1:], "--help"] if argv[0] == "help" else [*argv[1:], argv[0]]
     name, rest = (argv[0], argv[1:]) if argv and argv[0] in VERBS else ("check", argv)
-    if importlib.util.find_spec(f"ckptlint.cli.{name}") is None:
+    if not _is_built(name):
         raise Failure(f"`ckptlint {name}` is not built yet in this version")
     verb = cast(Verb, importlib.import_module(f"ckptlint.cli.{name}"))
     parser = Parser(
@@ -118,8 +118,12 @@ def _run_verb(argv: Sequence[str], analyzer: Analyzer | None) -> int:
     return verb.run(args)
 
 
+def _is_built(name: str) -> bool:
+    return importlib.util.find_spec(f"ckptlint.cli.{name}") is not None
+
+
 def _overview() -> str:
     lines = ["Usage: ckptlint [VERB] ...", "", "Verbs:"]
-    lines += [f"  {name:<8} {what}" for name, what in VERBS.items()]
+    lines += [f"  {name:<8} {what}" for name, what in VERBS.items() if _is_built(name)]
     lines += ["", "`ckptlint VERB --help` lists the flags of a verb; `ckptlint --version` prints the version."]
     return "\n".join(lines)

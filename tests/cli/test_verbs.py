@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ckptlint.cli.dispatch import VERBS
 from ckptlint.cli.talk import wants_color
 from tests.cli.conftest import write
 
@@ -73,3 +74,9 @@ def test_colours(choice, environment, tty, expected, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert wants_color(choice, Stream(tty)) is expected
+
+
+def test_the_overview_names_just_the_verbs_that_are_there(ckptlint):
+    overview = ckptlint("--help").out
+    for verb in VERBS:
+        assert (ckptlint(verb, "--help").code == 0) == (f"\n  {verb} " in overview), verb
