@@ -67,10 +67,13 @@ class Candidates:
         data = self._data(file)
         return any(name in data for name in names)
 
-    def may_be_saved_by_framework(self, file: str) -> bool:
-        """Whether a class with a loss may stand in the file that a framework saves by itself."""
-        data = self._data(file)
-        return _FRAMEWORK.search(data) is not None and _LOSS.search(data) is not None
+    def names_framework(self, file: str) -> bool:
+        """Whether a class may stand in the file that a framework saves by itself."""
+        return _FRAMEWORK.search(self._data(file)) is not None
+
+    def may_hold_loss(self, file: str) -> bool:
+        """Whether a loss may be made in the file."""
+        return _LOSS.search(self._data(file)) is not None
 
     def _marked_units(self, file: str) -> dict[int, UnitHeader]:
         try:

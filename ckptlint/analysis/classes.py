@@ -10,7 +10,6 @@ from ckptlint.analysis.values import (
     ClassValue,
     External,
     Function,
-    Opaque,
     Ref,
     Site,
     Value,
@@ -94,19 +93,19 @@ def wrapper_of(machine: Machine, cls: Value) -> Wrapper | None:
 def saved_by(machine: Machine, cls: ClassValue) -> Saved | None:
     """The framework that saves objects of the class by itself."""
     bases = set(external_bases(machine, cls))
-    registries = {_registry(one) for one in machine.class_info(cls).decorators}
+    registries = {name for one in machine.class_info(cls).node.decorators if (name := _registry(one))}
     for saved in machine.knowledge.saved:
         if bases & saved.bases or registries & saved.registries:
             return saved
     return None
 
 
-def _registry(decorator: Value) -> str:
-    """`@REGISTRY.register()` is an opaque value with the name of the call."""
-    if isinstance(decorator, Opaque):
-        return decorator.symbol.partition("@")[0].removesuffix("()").removesuffix(".register")
-    if isinstance(decorator, External):
-        return decorator.name.removesuffix(".register")
+def _registry(decorator: ir.Expr) -> str:
+    """`@META_ARCH_REGISTRY.register()` by the name of the registry, whether detectron2 is installed or copied in."""
+    inner = decorator.func if isinstance(decorator, ir.Call) else decorator
+    if isinstance(inner, ir.Attribute) and inner.name in ("register", "register_module"):
+        owner = inner.value
+        return owner.name if isinstance(owner, (ir.Name, ir.Attribute)) else ""
     return ""
 
 

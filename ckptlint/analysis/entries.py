@@ -18,8 +18,10 @@ from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
     NONE,
     Choice,
+    ClassValue,
     Const,
     Content,
+    External,
     Key,
     KeyPieces,
     Keys,
@@ -97,6 +99,8 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
         return choose([(frozenset(), one) for one in owner.items[:8]], "element") if owner.items else Opaque("element")
     if isinstance(owner, Ref):
         return _object_item(machine, owner, index, site)
+    if isinstance(owner, ClassValue) or (isinstance(owner, External) and owner.name.rpartition(".")[2][:1].isupper()):
+        return owner  # Model[T] is Model
     if isinstance(owner, KeyPieces):
         return (
             keys.piece(owner, index.value)

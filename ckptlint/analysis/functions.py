@@ -6,7 +6,7 @@ from ckptlint.analysis import calls, decorators, statements, widening
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.machine import DEEPEST, Frame, FunctionInfo, Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
-from ckptlint.analysis.values import NONE, Function, Opaque, Ref, Site, TupleValue, Value
+from ckptlint.analysis.values import NONE, ClassValue, Function, Opaque, Ref, Site, TupleValue, Value
 from ckptlint.facts import ir
 from ckptlint.source import UnreadableSource
 
@@ -48,6 +48,8 @@ def call_function(
     machine.running.append(place)
     machine.calls.append(site)
     machine.executed.add((info.file, info.unit))
+    if isinstance(receiver, Ref) and isinstance(cls := machine.info(receiver).cls, ClassValue):
+        machine.executed_on.add((info.file, info.unit, cls.key))
     try:
         if isinstance(code, ir.Lambda):
             from ckptlint.analysis import expressions

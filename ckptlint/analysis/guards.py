@@ -13,11 +13,14 @@ A literal speaks of one *symbol*: a name for a value that is not known but stays
 "torch.cuda.device_count()"). A guard is a conjunction, a frozenset of literals. It is satisfiable when for every symbol
 some sample value satisfies all its literals; samples are taken from the constants that the literals mention and their
 neighbours, which decides everything that comparisons with constants can say (`n > 1` against `n >= 1`).
+
+What comes after `if a: if b: return` holds unless both a and b do. That is one literal as well, of the op "not all",
+whose constant are the literals that do not all hold: see `covering`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import TypeAlias
@@ -26,20 +29,36 @@ import msgspec
 
 ConstantValue: TypeAlias = bool | int | float | str | None
 
+NOT_ALL = "not all"
+
+#: A disjunction of more cases than this, or one that leaves out more than this together, is not followed.
+_MOST_CASES = 4
+
+#: These speak of a file or of single keys, and are settled one by one.
+_ALONE = ("key ", "prefix of file", "file ", "exception", "a load", "case at")
+
 #: A guard with more literals forgets the oldest names first: a weaker condition, never a wrong one.
-MOST_LITERALS = 10
+MOST_LITERALS = 20
 
 
 class Literal(msgspec.Struct, frozen=True, cache_hash=True):
-    """`symbol op constant` holds (or, negated, does not). `op` is "truthy", "==", "<", "<=", ">", ">=" or "is"."""
+    """`symbol op constant` holds (or, negated, does not).
+
+    `op` is "truthy", "==", "<", "<=", ">", ">=", "is" or "not all".
+    """
 
     symbol: str
     op: str
-    constant: ConstantValue = None
+    constant: ConstantValue | tuple[Literal, ...] = None
     negated: bool = False
 
     def __lt__(self, other: Literal) -> bool:
         return self.order < other.order
+
+    @property
+    def parts(self) -> tuple[Literal, ...]:
+        """Of a "not all" the literals; of any other literal none."""
+        return self.constant if isinstance(self.constant, tuple) else ()
 
     @property
     def order(self) -> tuple[str, str, str, bool]:
@@ -67,7 +86,7 @@ class _Other:
 _OTHER = _Other()
 
 
-def _holds(op: str, sample: object, constant: ConstantValue) -> bool:
+def _holds(op: str, sample: object, constant: object) -> bool:
     if op == "truthy":
         return bool(sample)
     if op == "is":
@@ -116,7 +135,20 @@ def satisfiable(guard: Guard) -> bool:
     """Whether some setting of the symbols makes every literal true."""
     if len(guard) < 2:
         return True
+    compound = next((literal for literal in guard if literal.op == NOT_ALL), None)
+    if compound is not None:
+        rest = guard - {compound}
+        return any(satisfiable(rest | one) for one in _ways(compound))
     return all(_agree(literals) for literals in _by_symbol(guard).values() if len(literals) > 1)
+
+
+def _ways(literal: Literal) -> tuple[Guard, ...]:
+    """The literal as a disjunction of guards."""
+    if literal.op != NOT_ALL:
+        return (frozenset((literal,)),)
+    if literal.negated:
+        return (frozenset(literal.parts),)
+    return tuple(frozenset((~part,)) for part in literal.parts)
 
 
 def _by_symbol(guard: Iterable[Literal]) -> dict[str, list[Literal]]:
@@ -156,6 +188,8 @@ def _compatible(left: Guard, right: Guard, joined: Guard) -> bool:
     shared = symbols_of(left) & symbols_of(right)
     if not shared:
         return True
+    if any(literal.op == NOT_ALL for literal in joined):
+        return satisfiable(joined)
     grouped = _by_symbol(joined)
     return all(_agree(grouped[symbol]) for symbol in shared)
 
@@ -163,8 +197,9 @@ def _compatible(left: Guard, right: Guard, joined: Guard) -> bool:
 @lru_cache(maxsize=1 << 16)
 def symbols_of(guard: Guard) -> frozenset[str]:
     """The symbols that a guard speaks of, in torch's own words."""
+    plain = [part for literal in guard for part in literal.parts or (literal,)]
     return frozenset(
-        _in_other_words(literal).symbol if literal.symbol in _SAME_AS else literal.symbol for literal in guard
+        _in_other_words(literal).symbol if literal.symbol in _SAME_AS else literal.symbol for literal in plain
     )
 
 
@@ -183,7 +218,33 @@ def negation(cases: Iterable[Guard]) -> tuple[Guard, ...]:
         broken: list[Guard] = []
         kept: Guard = ALWAYS
         for literal in sorted(case, key=_ORDER):
-            broken.append(kept | {~literal})
+            broken += [kept | way for way in _ways(~literal)]
             kept = kept | {literal}
         left = [joined for one in left for other in broken if (joined := both(one, other)) is not None]
     return tuple(dict.fromkeys(left))
+
+
+def covering(cases: Sequence[Guard]) -> Guard:
+    """One guard for a disjunction: exact where what is left out is one conjunction, else what all cases share.
+
+    (a and not b) or not a  ->  not all of (a, b)
+    """
+    if len(cases) == 1:
+        return cases[0]
+    common = frozenset.intersection(*cases) if cases else ALWAYS
+    if not 2 <= len(cases) <= _MOST_CASES or not all(cases) or _are_alone(cases):
+        return common
+    left_out = negation(case - common for case in cases)
+    if len(left_out) != 1 or not 2 <= len(left_out[0]) <= _MOST_CASES:
+        return common
+    return common | {not_all(left_out[0])}
+
+
+def not_all(guard: Guard) -> Literal:
+    """The literal that says that the guard does not hold."""
+    parts = tuple(sorted(part for literal in guard for part in literal.parts or (literal,)))
+    return Literal(" and ".join(" ".join(map(str, part.order)) for part in parts), NOT_ALL, parts)
+
+
+def _are_alone(cases: Iterable[Guard]) -> bool:
+    return any(symbol.startswith(_ALONE) for case in cases for symbol in symbols_of(case))

@@ -155,6 +155,7 @@ class Machine:
         self.calls: list[Site] = []
         self.running: list[tuple[str, int, int]] = []
         self.executed: set[tuple[str, int]] = set()
+        self.executed_on: set[tuple[str, int, int]] = set()
         self.star_imports: dict[str, list[str]] = {}
         self.module_scopes: dict[str, int] = {}
         self.module_state: dict[str, str] = {}

@@ -43,8 +43,7 @@ def initialise_external(
     if wrapper is not None:
         inner = positional[0] if positional else keywords.get(wrapper.argument)
         info.wrapper, info.token = wrapper, wrapper.token
-        if inner is not None:
-            _hold(machine, made, wrapper, inner, site)
+        _hold(machine, made, wrapper, inner if inner is not None else Opaque("module"), site)
         return True
     loss = machine.knowledge.loss(name)
     if loss is not None or machine.knowledge.layer(name) is not None:

@@ -12,14 +12,14 @@ launch (number of GPUs, distributed or not) may differ between the two; conditio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from ckptlint.analysis import fit
 from ckptlint.analysis.events import ApplyEvent, LoadEvent, SavedPart, SaveEvent, SourceCase, TargetCase
 from ckptlint.analysis.fit import Fit
-from ckptlint.analysis.guards import Guard, Literal, both
+from ckptlint.analysis.guards import Guard, Literal, both, not_all
 from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import Const, Content, Opaque, Shape, Site, Text, Value, alternatives
 
@@ -57,6 +57,7 @@ class Pair(msgspec.Struct, frozen=True):
     evidence: int
     meetings: tuple[Meeting, ...]
     named: bool = False
+    kinship: int = 0
 
     @property
     def differs(self) -> list[Meeting]:
@@ -96,6 +97,9 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
                 if pair is not None:
                     found.append(pair)
             # A writer whose path agrees outweighs those of which only the model is the same.
+            # Of those, a writer of the same class outweighs one whose model is a part of the reader's, or holds it.
+            akin = max((pair.kinship for pair in found if not pair.named), default=0)
+            found = [pair for pair in found if pair.named or pair.kinship == akin]
             best = max((pair.evidence for pair in found if pair.named), default=0)
             yield from (pair for pair in found if pair.evidence >= best)
 
@@ -172,7 +176,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
     if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
         return None
-    return Pair(reader, writer, origin, evidence, tuple(meetings), named >= SAME_NAME)
+    return Pair(reader, writer, origin, evidence, tuple(meetings), named >= SAME_NAME, kinship)
 
 
 def _meeting(
@@ -244,7 +248,9 @@ def _deciding(guards: Iterable[tuple[Site, Guard]]) -> dict[Site, frozenset[str]
     """
     literals: dict[Site, set[Literal]] = {}
     for site, guard in guards:
-        literals.setdefault(site, set()).update(guard)
+        found = literals.setdefault(site, set())
+        found.update(guard)
+        found.update(~part for literal in guard for part in literal.parts)
     return {
         site: frozenset(_plain(literal.symbol) for literal in found if ~literal in found)
         for site, found in literals.items()
@@ -253,11 +259,20 @@ def _deciding(guards: Iterable[tuple[Site, Guard]]) -> dict[Site, frozenset[str]
 
 def _elsewhere(guard: Guard, deciding: frozenset[str]) -> Guard:
     """The writer's conditions as the reader's run sees them: what belongs to the machine is another symbol there."""
-    return frozenset(
-        Literal(_name_elsewhere(literal.symbol), literal.op, literal.constant, literal.negated)
-        for literal in guard
-        if _plain(literal.symbol) in deciding
-    )
+    return _renamed(guard, deciding, _name_elsewhere)
+
+
+def _renamed(guard: Guard, deciding: frozenset[str], name: Callable[[str], str]) -> Guard:
+    """What the guard says of the deciding symbols, under other names."""
+    left: list[Literal] = []
+    for literal in guard:
+        if literal.parts:
+            parts = _renamed(frozenset(literal.parts), deciding, name)
+            whole = len(parts) == len(literal.parts) and not literal.negated
+            left += [not_all(parts)] if whole else []
+        elif _plain(literal.symbol) in deciding:
+            left.append(Literal(name(literal.symbol), literal.op, literal.constant, literal.negated))
+    return frozenset(left)
 
 
 def _name_elsewhere(symbol: str) -> str:
@@ -267,11 +282,7 @@ def _name_elsewhere(symbol: str) -> str:
 
 
 def _shared(guard: Guard, deciding: frozenset[str]) -> Guard:
-    return frozenset(
-        Literal(_plain(literal.symbol), literal.op, literal.constant, literal.negated)
-        for literal in guard
-        if _plain(literal.symbol) in deciding
-    )
+    return _renamed(guard, deciding, _plain)
 
 
 # --- evidence ------------------------------------------------------------------------------------------------------

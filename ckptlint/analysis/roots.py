@@ -50,9 +50,16 @@ def run_all(machine: Machine) -> None:
                     _run(machine, top[0], partial(_run_unit, machine, *top))
             if (file, unit.index) not in machine.executed:
                 _run(machine, file, partial(_run_unit, machine, file, unit.index))
+    for file, unit in units:
+        if unit.owner and not _is_test(file) and not unit.name.startswith("__"):
+            _run(machine, file, partial(_run_on_subclasses, machine, file, unit.index))
     for file in files:
-        if candidates.may_be_saved_by_framework(file):
-            _run(machine, file, partial(_run_saved_classes, machine, file))
+        if candidates.names_framework(file) and machine.module_state.get(file) is None:
+            imports.run_module(machine, file)
+    for key, info in enumerate(list(machine.classes)):
+        cls = ClassValue(key, info.name)
+        if candidates.may_hold_loss(info.file) and classes.saved_by(machine, cls) is not None:
+            _run(machine, info.file, partial(_generic, machine, cls))
 
 
 def _is_test(file: str) -> bool:
@@ -67,7 +74,7 @@ def _steps(machine: Machine, file: str) -> int:
     return min(STEPS_PER_RUN, max(machine.steps_left, STEPS_PER_TEST))
 
 
-def _run(machine: Machine, file: str, action: Callable[[], None]) -> None:
+def _run(machine: Machine, file: str, action: Callable[[], object]) -> None:
     """One run: with steps of its own, and then with what it left in the hands of others."""
     machine.run += 1
     machine.disk = machine.memory.new_owner()
@@ -80,7 +87,7 @@ def _run(machine: Machine, file: str, action: Callable[[], None]) -> None:
     machine.memory.trail.clear()
 
 
-def _spend(machine: Machine, steps: int, action: Callable[[], None]) -> None:
+def _spend(machine: Machine, steps: int, action: Callable[[], object]) -> None:
     machine.steps = steps
     _clean(machine)
     with suppress(OutOfStepsError):
@@ -194,15 +201,18 @@ def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
     return made
 
 
-def _run_saved_classes(machine: Machine, file: str) -> None:
-    """Objects of the classes of a file that a framework saves, where no run has made one."""
-    if machine.module_state.get(file) is None:
-        imports.run_module(machine, file)
-    made = {info.cls for info in machine.objects.values()}
-    for key, info in enumerate(machine.classes):
-        cls = ClassValue(key, info.name)
-        if info.file == file and cls not in made and classes.saved_by(machine, cls) is not None:
-            _generic(machine, cls)
+def _run_on_subclasses(machine: Machine, file: str, unit: int) -> None:
+    """A marked method that has run, but not on objects of the classes below its own."""
+    key = next((i for i, info in enumerate(machine.functions) if (info.file, info.unit) == (file, unit)), None)
+    info = machine.functions[key] if key is not None else None
+    if info is None or info.owner is None or info.kind != "plain":
+        return
+    for cls in generic.concrete(machine, info.owner):
+        if cls.key != info.owner and (file, unit, cls.key) not in machine.executed_on:
+            method = classes.attribute(machine, cls, info.name)
+            made = _generic(machine, cls) if isinstance(method, Function) and method.key == key else None
+            if made is not None and isinstance(method, Function):
+                _call_unknown(machine, method, (made,), Site(file, 0, 0))
 
 
 def _is_marked(machine: Machine, function: Function) -> bool:

@@ -26,7 +26,7 @@ from ckptlint.analysis import (
     switches,
     widening,
 )
-from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
+from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, covering
 from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
 from ckptlint.analysis.memory import Cell
 from ckptlint.analysis.scopes import bind, new_function, unbind
@@ -246,15 +246,14 @@ def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> b
         return False
     if len(live) == 1:
         guards, action = live[0]
-        if len(guards) == 1:
-            machine.guard = both(machine.guard, guards[0]) or machine.guard
+        machine.guard = both(machine.guard, covering(guards)) or machine.guard
         return action()
     before = machine.guard
     outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = []
     ends: list[Guard | None] = []
     newest = machine.memory.owners
     for guards, action in live:
-        machine.guard = (both(before, guards[0]) or before) if len(guards) == 1 else before
+        machine.guard = both(before, covering(guards)) or before
         mark = machine.memory.mark()
         alive = action()
         after = machine.guard
@@ -271,12 +270,11 @@ def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> b
 def _guard_after(before: Guard, cases: list[Cases], ends: list[Guard | None]) -> Guard:
     """Where only one case goes on, its conditions hold from here; where several do, what they have in common."""
     going = [(guards, end) for guards, end in zip(cases, ends, strict=True) if end is not None]
-    if len(going) != len(cases) and len(going) == 1:
-        return going[0][1] if len(going[0][0]) == 1 else before
-    common: Guard | None = None
-    for _, end in going:
-        common = end if common is None else common & end
-    return before | common if common is not None else before
+    if len(going) == 1:
+        return going[0][1]
+    if not going or (all(end == before | covering(guards) for guards, end in going) and len(going) == len(cases)):
+        return before
+    return before | covering([end - before for _, end in going])
 
 
 def _join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]]], newest: int) -> None:
@@ -351,11 +349,26 @@ def _for(machine: Machine, node: ir.For) -> bool:
 
 
 def _with(machine: Machine, node: ir.With) -> bool:
+    expected = False
     for item in node.items:
         value = expressions.evaluate(machine, item.value)
+        expected = expected or _expects_failure(item.value)
         if item.target is not None:
             assign(machine, item.target, value)
-    return run_block(machine, node.body)
+    if not expected:
+        return run_block(machine, node.body)
+    machine.tries.append(TryBlock(frozenset(("*",))))
+    run_block(machine, node.body)
+    machine.tries.pop()
+    return True
+
+
+def _expects_failure(node: ir.Expr) -> bool:
+    """`with pytest.raises(RuntimeError):`, `with self.assertRaises(...):`, `with suppress(...):`."""
+    if not isinstance(node, ir.Call):
+        return False
+    name = node.func.name if isinstance(node.func, (ir.Name, ir.Attribute)) else ""
+    return name in ("raises", "assertRaises", "assertRaisesRegex", "suppress")
 
 
 def _try(machine: Machine, node: ir.Try) -> bool:

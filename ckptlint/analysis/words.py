@@ -24,8 +24,11 @@ def condition(guards: Iterable[Guard], against: Iterable[Guard] = ()) -> str:
 
 
 def _literal(literal: Literal) -> str:
+    if literal.parts:
+        said = [_literal(part) for part in literal.parts]
+        return f"not ({' and '.join(said)})" if all(said) and not literal.negated else ""
     symbol = literal.symbol.partition("@")[0]
-    if symbol.startswith(_HIDDEN) or "~" in symbol or "<object" in symbol or len(symbol) > 70:
+    if symbol.startswith(_HIDDEN) or "~" in symbol or "None" in symbol or "<object" in symbol or len(symbol) > 70:
         return ""
     if literal.op == "truthy":
         return f"not {symbol}" if literal.negated else symbol
