@@ -102,6 +102,8 @@ def _bind_parameters(
             memory.write(made.id, "*", NONE)
             for key, value in rest.items():
                 machine.set(made, key, value)
+            if open_ended:
+                machine.set(made, "**", Opaque(name))
             memory.write(scope, name, made)
         elif parameter.kind in ("positional", "normal") and left:
             memory.write(scope, name, left.pop(0))

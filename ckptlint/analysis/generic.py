@@ -43,6 +43,12 @@ def concrete(machine: Machine, key: int) -> list[ClassValue]:
     return chosen or [own]
 
 
+def makes_a_loss(machine: Machine, cls: ClassValue) -> bool:
+    """Whether the class, or one that it comes from, makes a loss when it is made."""
+    order = classes.resolution_order(machine, cls)
+    return any(isinstance(one, ClassValue) and _names_a_loss(machine, one) for one in order)
+
+
 def _names_a_loss(machine: Machine, cls: ClassValue) -> bool:
     info = machine.class_info(cls)
     rows = [
@@ -67,6 +73,9 @@ def make(machine: Machine, cls: ClassValue) -> Ref | None:
             keywords = configured
         else:
             arguments = _unknown_arguments(machine, init)
+            code = functions.code_of(machine, machine.functions[init.key])
+            if code is not None and any(one.kind == "**" for one in code.params):
+                keywords = {"**": Opaque("more arguments")}
     made = classes.instantiate(machine, cls, arguments, keywords, site)
     if not isinstance(made, Ref):
         return None

@@ -170,6 +170,7 @@ class Machine:
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
         self.files = 0
+        self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self._lines: dict[str, list[str]] = {}
 
@@ -190,6 +191,8 @@ class Machine:
         names = self.objects[ref.id].names
         if name not in names or (site is not None and names[name] is None):
             names[name] = site
+        if site is not None and isinstance(value, Ref):
+            self.registered[(ref.id, name, value.id)] = site
         self.memory.write(ref.id, name, value)
 
     def get(self, ref: Ref, name: str) -> Value | None:

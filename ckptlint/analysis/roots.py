@@ -202,13 +202,14 @@ def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
 
 
 def _run_on_subclasses(machine: Machine, file: str, unit: int) -> None:
-    """A marked method that has run, but not on objects of the classes below its own."""
+    """A marked method that has run, but not on objects of all classes below its own, whatever they are made with."""
     key = next((i for i, info in enumerate(machine.functions) if (info.file, info.unit) == (file, unit)), None)
     info = machine.functions[key] if key is not None else None
     if info is None or info.owner is None or info.kind != "plain":
         return
     for cls in generic.concrete(machine, info.owner):
-        if cls.key != info.owner and (file, unit, cls.key) not in machine.executed_on:
+        # Where it has run, a script gave the arguments; what a loss is given by others is still to be seen.
+        if (file, unit, cls.key) not in machine.executed_on or generic.makes_a_loss(machine, cls):
             method = classes.attribute(machine, cls, info.name)
             made = _generic(machine, cls) if isinstance(method, Function) and method.key == key else None
             if made is not None and isinstance(method, Function):

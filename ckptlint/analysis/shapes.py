@@ -114,7 +114,8 @@ def marks(shape: Shape) -> object:
     """Where wrappers and losses with tensors are, below and at a node."""
     below = tuple((name, mark) for name, child in shape.children if (mark := marks(child)))
     own = tuple(mark.token for mark in shape.wrappers)
-    tensors = tuple(name for name, child in shape.children if child.tensor) if shape.loss else ()
+    tensors: tuple[object, ...] = tuple(name for name, child in shape.children if child.tensor) if shape.loss else ()
+    tensors = (*tensors, shape.site) if tensors else ()
     return (own, below, tensors) if own or below or tensors or not shape.known else ()
 
 
@@ -187,13 +188,13 @@ def _children(
         value = machine.get(ref, name)
         if value is None or name in info.non_persistent or name in ("*", "**"):
             continue
-        cases = _child_cases(machine, name, info, value, depth, seen)
+        cases = _child_cases(machine, ref, name, value, depth, seen)
         if cases is None:
             continue
         if len(cases) * len(combined) > MOST_CASES:
             cases = [(ALWAYS, UNKNOWN)]
         combined = [
-            (together, named if shape is None else (*named, (name, _placed(shape, site))))
+            (together, named if shape is None else (*named, (name, _placed(shape, shape.site or site))))
             for guard, named in combined
             for inner, shape in cases
             if (together := both(guard, inner)) is not None
@@ -202,9 +203,10 @@ def _children(
 
 
 def _child_cases(
-    machine: Machine, name: str, info: ObjectInfo, value: Value, depth: int, seen: frozenset[int]
+    machine: Machine, owner: Ref, name: str, value: Value, depth: int, seen: frozenset[int]
 ) -> list[tuple[Guard, Shape | None]] | None:
     """The shapes of one child; a case that is no child at all (None, a number) has shape None. None: never a child."""
+    info = machine.info(owner)
     cases: list[tuple[Guard, Shape | None]] = []
     any_child = False
     before = machine.guard
@@ -218,10 +220,11 @@ def _child_cases(
             cases.append((guard, _TENSOR if present else None))
             any_child = any_child or present
         elif isinstance(plain, Ref) and _registers(machine, plain):
+            site = machine.registered.get((owner.id, name, plain.id))
             for inner, shape in _of_plain(machine, plain, depth + 1, seen):
                 together = both(guard, inner)
                 if together is not None:
-                    cases.append((together, shape))
+                    cases.append((together, _placed(shape, site)))
             any_child = True
         elif isinstance(plain, Opaque) and plain.symbol in machine.parameter_symbols:
             cases.append((guard, Shape(tensor="parameter", closed=True)))

@@ -22,6 +22,9 @@ from ckptlint.facts import ir
 def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
     """The value to bind: the constant, or for a switch an unknown of the switch's name."""
     frame = machine.frames[-1]
+    if isinstance(target, ir.Attribute) and target.name.isupper() and _is_flag(value):
+        # cfg.MODEL.USE_FOCAL = True, wherever a project fills in its configuration
+        return Opaque(target.name)
     if frame.unit or not _is_constant(value):
         return value
     if isinstance(target, ir.Attribute) and (_is_flag(value) or is_environment(target.name)):
