@@ -306,12 +306,24 @@ def merge_into(machine: Machine, target: Ref, source: Value) -> None:
         if before is None or before == NONE:
             machine.memory.write(target.id, BULK, bulk)
         else:
-            merged = [
-                (guard, with_flags(plain, filtered=True) if isinstance(plain, Content) else plain)
-                for guard, plain in alternatives(before)
-            ]
-            machine.memory.write(target.id, BULK, choose(merged, "bulk"))
+            machine.memory.write(target.id, BULK, _merged(before, bulk))
     for name in list(info.names):
         value = machine.get(source, name)
         if value is not None and name != BULK:
             machine.set(target, name, value, info.names[name])
+
+
+def _merged(before: Value, added: Value) -> Value:
+    """The bulk of a dict that gets the keys of another: a file's keys, picked for the model, take the place of its own."""
+    picked = [plain for _, plain in alternatives(added) if isinstance(plain, Content) and plain.filtered]
+    if isinstance(before, Content) and before.shape is not None and picked and all(one.file for one in picked):
+        cases = [
+            (guard, msgspec.structs.replace(plain, merged=True) if isinstance(plain, Content) else before)
+            for guard, plain in alternatives(added)
+        ]
+        return choose(cases, "bulk")
+    cases = [
+        (guard, with_flags(plain, filtered=True) if isinstance(plain, Content) else plain)
+        for guard, plain in alternatives(before)
+    ]
+    return choose(cases, "bulk")

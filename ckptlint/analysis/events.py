@@ -63,7 +63,10 @@ class SourceCase(msgspec.Struct, frozen=True):
 
 
 class ApplyEvent(msgspec.Struct, frozen=True):
-    """`target.load_state_dict(source)`. `strict` is None when it is not known."""
+    """`target.load_state_dict(source)`. `strict` is None when it is not known.
+
+    `handled`: a handler around it takes the error; `after` are the loads whose failure led here.
+    """
 
     site: Site
     targets: tuple[TargetCase, ...]
@@ -73,6 +76,7 @@ class ApplyEvent(msgspec.Struct, frozen=True):
     run: int
     handled: bool
     stack: tuple[Site, ...] = ()
+    after: tuple[Site, ...] = ()
 
 
 class StateDictEvent(msgspec.Struct, frozen=True):

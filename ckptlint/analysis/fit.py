@@ -85,6 +85,22 @@ def compare(content: Content, body: Shape, target: Shape) -> Fit:
     return Fit("differs", tuple(missing), tuple(unexpected), reason="inner")
 
 
+def wrong_level(entries: tuple[str, ...], target: Shape) -> Fit:
+    """A whole checkpoint, with these entries, where the state dict inside it is wanted."""
+    return Fit("differs", _names(target, target.prefix), entries, nothing=True, reason="whole file")
+
+
+def picked(content: Content, target: Shape) -> Fit:
+    """Keys of which only those that the model has were kept: with another prefix none, and the rest is missing.
+
+    Merged into the model's own state dict nothing is missing either: the load restores nothing and says nothing.
+    """
+    if content.prefix == target.prefix or not target.known:
+        return UNKNOWN
+    missing = () if content.merged else _names(target, target.prefix)
+    return Fit("differs", missing, (), nothing=True, reason="merged" if content.merged else "picked")
+
+
 def _differ(body: Shape, target: Shape) -> bool:
     return bool(body.children) != bool(target.children) or body.identity != target.identity
 

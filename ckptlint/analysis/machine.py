@@ -123,12 +123,14 @@ class Frame(msgspec.Struct):
 class TryBlock(msgspec.Struct):
     """A `try` being run: under which guards its body is known to raise, and what the handlers catch.
 
-    `sure` says that `.module` was read in its body, and was there each time.
+    `sure` says that `.module` was read in its body, and was there each time; `forgiving` that a load with strict=False
+    stands there, which no keys make fail.
     """
 
     catches: frozenset[str]
     raised: list[Guard] = []
     sure: bool | None = None
+    forgiving: bool = False
 
     def catches_any(self, exception: str) -> bool:
         """Whether a handler takes that exception: by name, by a base, or by taking everything."""
@@ -170,6 +172,7 @@ class Machine:
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
         self.files = 0
+        self.failed: tuple[Site, ...] = ()
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self._lines: dict[str, list[str]] = {}

@@ -16,21 +16,23 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from ckptlint.analysis import fit
+from ckptlint.analysis import entries, fit
 from ckptlint.analysis.events import ApplyEvent, LoadEvent, SavedPart, SaveEvent, SourceCase, TargetCase
+from ckptlint.analysis.evidence import (
+    OTHER_NAME,
+    SAME_CLASS,
+    SAME_NAME,
+    class_evidence,
+    path_evidence,
+    plain_symbol,
+)
 from ckptlint.analysis.fit import Fit
 from ckptlint.analysis.guards import Guard, Literal, both, not_all
 from ckptlint.analysis.symbols import is_environment
-from ckptlint.analysis.values import Const, Content, Opaque, Shape, Site, Text, Value, alternatives
+from ckptlint.analysis.values import Content, Shape, Site
 
 #: What the evidence for a pair has to add up to.
 ENOUGH = 2
-
-#: A constant name against another one speaks against a pair; the same class of the project still outweighs that, since
-#: files are renamed: `best.pth` is `net_epoch_9.pth` under the name that the reader knows.
-OTHER_NAME = -1
-SAME_CLASS = 2
-SAME_NAME = 2
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -73,7 +75,7 @@ class Pair(msgspec.Struct, frozen=True):
 def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Iterable[ApplyEvent]) -> Iterator[Pair]:
     """All pairs of a project, for each reader the best supported writers."""
     writers = [save for save in saves if any(part.content is not None for part in save.parts)]
-    entries = [{part.entry for part in save.parts if part.content is not None} for save in writers]
+    entered = [{part.entry for part in save.parts if part.content is not None} for save in writers]
     by_file = {load.file: load for load in loads if load.file}
     applies = list(applies)
     writing = _deciding((save.site, guard) for save in writers for guard in _writer_guards(save))
@@ -89,8 +91,8 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
                 continue
             found: list[Pair] = []
             read = {one.content.entry for one in reader.sources if one.content is not None and one.content.file == file}
-            for writer, written in zip(writers, entries, strict=True):
-                if written.isdisjoint(read):
+            for writer, written in zip(writers, entered, strict=True):
+                if written.isdisjoint(read) and not reader.after:
                     continue
                 deciding = writing.get(writer.site, _NOTHING) | reading.get(reader.site, _NOTHING)
                 pair = _paired(reader, load, file, writer, deciding)
@@ -115,7 +117,7 @@ def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
         for entry, shape in written:
             if shape is None or source.content.entry != entry:
                 continue
-            if any(one.shape is None or _class_evidence(shape, one.shape) is not None for one in reader.targets):
+            if any(one.shape is None or class_evidence(shape, one.shape) is not None for one in reader.targets):
                 return True
     return False
 
@@ -153,13 +155,11 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
         content = part.content
         if content is None or content.shape is None:
             continue
-        for source in reader.sources:
-            if source.content is None or source.content.file != file or source.content.entry != part.entry:
-                continue
+        for source in _arriving(reader, file, part.entry, content.prefix):
             for target in reader.targets:
                 if target.shape is None:
                     continue
-                close = _class_evidence(content.shape, target.shape)
+                close = class_evidence(content.shape, target.shape)
                 if close is None:
                     continue
                 kinship = close if kinship is None else max(kinship, close)
@@ -167,16 +167,40 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
                 if meeting is not None:
                     origin = content.origin
                     meetings.append(meeting)
+    if not meetings and reader.after:
+        origin, kinship, meetings = _whole_file(reader, writer, file)
     if origin is None or kinship is None or not meetings:
         return None
     named = path_evidence(load.path, writer.path)  # asked last: it costs more than all the rest
     if named is None:
         named = OTHER_NAME
-    entry = 1 if any(meeting.content.entry for meeting in meetings) else 0
+    # The attempt before a last one asked for the writer's entry.
+    entry = 1 if reader.after or any(meeting.content.entry for meeting in meetings) else 0
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
     if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
         return None
     return Pair(reader, writer, origin, evidence, tuple(meetings), named >= SAME_NAME, kinship)
+
+
+def _whole_file(reader: ApplyEvent, writer: SaveEvent, file: int) -> tuple[Site | None, int | None, list[Meeting]]:
+    """A last attempt that loads all of the file, of which the state dict is only one entry: that fits no module."""
+    sources = [one.content for one in reader.sources if one.content is not None and one.content.file == file]
+    inside = [part for part in writer.parts if part.content is not None and part.content.shape is not None]
+    if not sources or any(one.entry for one in sources) or any(not part.entry for part in inside):
+        return None, None, []
+    entries = tuple(dict.fromkeys(part.entry[0] for part in writer.parts if part.entry))
+    for part in inside:
+        for target in reader.targets:
+            assert part.content is not None
+            assert part.content.shape is not None
+            if target.shape is None or not target.shape.known:
+                continue
+            close = class_evidence(part.content.shape, target.shape)
+            if close is not None:
+                found = fit.wrong_level(entries, target.shape)
+                guard = both(target.guard, reader.guard) or reader.guard
+                return part.content.origin, close, [Meeting(found, writer.guard, guard, sources[0], target.shape)]
+    return None, None, []
 
 
 def _meeting(
@@ -194,23 +218,49 @@ def _meeting(
     assert written.shape is not None
     assert read is not None
     assert target.shape is not None
-    if read.assumed != written.prefix or read.filtered:
+    if read.assumed != written.prefix:
         return None
     reading = both(source.guard, target.guard)
     reading = both(reading, reader.guard) if reading is not None else None
     if reading is None:
         return None
-    entries = {".".join(one.entry[: i + 1]) for one in writer.parts for i in range(len(one.entry))}
-    settled = _settled(reading, file, written.prefix, ".".join(part.entry), entries)
+    named = {".".join(one.entry[: i + 1]) for one in writer.parts for i in range(len(one.entry))}
+    settled = _settled(reading, file, written.prefix, ".".join(part.entry), named)
     if settled is None:
         return None
     writing = both(part.guard, writer.guard)
     if writing is None or both(_elsewhere(writing, deciding), _shared(settled, deciding)) is None:
         return None
-    return Meeting(fit.compare(read, written.shape, target.shape), writing, settled, read, target.shape)
+    found = fit.picked(read, target.shape) if read.filtered else fit.compare(read, written.shape, target.shape)
+    return Meeting(found, writing, settled, read, target.shape)
 
 
-def _settled(guard: Guard, file: int, prefix: str, entry: str, entries: set[str]) -> Guard | None:
+def _arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str) -> Iterator[SourceCase]:
+    """What arrives at the reader of an entry of the file, whose keys have that prefix there.
+
+    Where the reader picks the keys that its model has, and no key with that prefix is one of them, nothing of the file
+    is left: an empty dict, or the model's own state dict that the file was to be merged into.
+    """
+    here = [
+        one
+        for one in reader.sources
+        if one.content is not None and one.content.file == file and one.content.entry == entry
+    ]
+    yield from here
+    if not any(one.content is not None and one.content.filtered for one in here):
+        return
+    if any(one.content is not None and one.content.assumed == prefix for one in here):
+        return
+    assert here[0].content is not None
+    symbol = entries.prefix_symbol(file, entry)
+    for one in reader.sources:
+        own = one.content is not None and one.content.file is None and one.content.shape is not None
+        if (one.empty or own) and any(literal.symbol == symbol for literal in one.guard):
+            left = msgspec.structs.replace(here[0].content, prefix=prefix, assumed=prefix, filtered=True, merged=own)
+            yield SourceCase(one.guard, left)
+
+
+def _settled(guard: Guard, file: int, prefix: str, entry: str, named: set[str]) -> Guard | None:
     """The guard without what the writer decides: which prefix and which entries the file has."""
     left: list[Literal] = []
     for literal in guard:
@@ -221,15 +271,11 @@ def _settled(guard: Guard, file: int, prefix: str, entry: str, entries: set[str]
             continue
         match = _HAS_SYMBOL.match(literal.symbol)
         if match is not None and int(match.group(1)) == file:
-            if not literal.accepts(match.group(2) in entries):
+            if not literal.accepts(match.group(2) in named):
                 return None
             continue
         left.append(literal)
     return frozenset(left)
-
-
-def _plain(symbol: str) -> str:
-    return symbol.partition("@")[0]
 
 
 def _writer_guards(save: SaveEvent) -> Iterator[Guard]:
@@ -252,7 +298,7 @@ def _deciding(guards: Iterable[tuple[Site, Guard]]) -> dict[Site, frozenset[str]
         found.update(guard)
         found.update(~part for literal in guard for part in literal.parts)
     return {
-        site: frozenset(_plain(literal.symbol) for literal in found if ~literal in found)
+        site: frozenset(plain_symbol(literal.symbol) for literal in found if ~literal in found)
         for site, found in literals.items()
     }
 
@@ -270,7 +316,7 @@ def _renamed(guard: Guard, deciding: frozenset[str], name: Callable[[str], str])
             parts = _renamed(frozenset(literal.parts), deciding, name)
             whole = len(parts) == len(literal.parts) and not literal.negated
             left += [not_all(parts)] if whole else []
-        elif _plain(literal.symbol) in deciding:
+        elif plain_symbol(literal.symbol) in deciding:
             left.append(Literal(name(literal.symbol), literal.op, literal.constant, literal.negated))
     return frozenset(left)
 
@@ -278,93 +324,8 @@ def _renamed(guard: Guard, deciding: frozenset[str], name: Callable[[str], str])
 def _name_elsewhere(symbol: str) -> str:
     if is_environment(symbol) or "<object" in symbol or symbol.startswith(("exception", "a load", "file ", "prefix ")):
         return "writer: " + symbol
-    return _plain(symbol)
+    return plain_symbol(symbol)
 
 
 def _shared(guard: Guard, deciding: frozenset[str]) -> Guard:
-    return _renamed(guard, deciding, _plain)
-
-
-# --- evidence ------------------------------------------------------------------------------------------------------
-
-
-def path_evidence(read: Value, written: Value) -> int | None:
-    """How well two paths agree, None when they are plainly different files."""
-    best: int | None = None
-    for _, one in alternatives(read):
-        for _, other in alternatives(written):
-            score = _plain_path_evidence(one, other)
-            if score is not None:
-                best = score if best is None else max(best, score)
-    return best
-
-
-def _plain_path_evidence(read: Value, written: Value) -> int | None:
-    one, other = _last_part(read), _last_part(written)
-    if one is None or other is None:
-        if isinstance(read, Opaque) and isinstance(written, Opaque) and _plain(read.symbol) == _plain(written.symbol):
-            return 2
-        return 0
-    if one == other:
-        return 3 if any(isinstance(piece, str) for piece in one) else 2
-    if _matches(one, other) or _matches(other, one):
-        return 2 if _constant_length(one) + _constant_length(other) > 3 else 0
-    return None
-
-
-Pieces = tuple[str | Opaque, ...]
-
-
-def _last_part(path: Value) -> Pieces | None:
-    """The base name: what follows the last slash. None when nothing of it is known."""
-    if isinstance(path, Const) and isinstance(path.value, str):
-        return (path.value.rpartition("/")[2],)
-    if not isinstance(path, Text):
-        return None
-    pieces: list[str | Opaque] = []
-    for piece in reversed(path.parts):
-        if isinstance(piece, str) and "/" in piece:
-            pieces.append(piece.rpartition("/")[2])
-            break
-        pieces.append(Opaque(_plain(piece.symbol)) if isinstance(piece, Opaque) else piece)
-    found = tuple(piece for piece in reversed(pieces) if piece != "")
-    return found if any(isinstance(piece, str) for piece in found) else None
-
-
-def _matches(pattern: Pieces, name: Pieces) -> bool:
-    """Whether a name with holes can be the other name."""
-    expression = "".join(re.escape(piece) if isinstance(piece, str) else ".*" for piece in pattern)
-    text = "".join(piece if isinstance(piece, str) else "0" for piece in name)
-    return re.fullmatch(expression, text) is not None
-
-
-def _constant_length(pieces: Pieces) -> int:
-    return sum(len(piece) for piece in pieces if isinstance(piece, str))
-
-
-def _class_evidence(written: Shape, target: Shape) -> int | None:
-    """How well the two modules agree, None when they are plainly of different kinds."""
-    one, other = written.identity, target.identity
-    if not one or not other:
-        return 0
-    if one == other:
-        return SAME_CLASS if ":" in one or "." in one else 1
-    if ":" in one and ":" in other:
-        found = _inside_evidence(written, other)
-        return found if found is not None else _inside_evidence(target, one)
-    if one.startswith("torch.optim") or other.startswith("torch.optim"):
-        return None
-    return 0
-
-
-def _inside_evidence(outer: Shape, inner: str) -> int | None:
-    """Whether a module holds one of the class `inner`: FullModel(model, loss) is the model in another dress.
-
-    A network that has the class as one part of many (a decoder and an encoder) makes nothing likely: the part may have
-    weights of its own, brought from elsewhere.
-    """
-    inside = [child for _, child in outer.children if child.identity == inner]
-    if not inside:
-        return None
-    others = [child for _, child in outer.children if child.identity != inner]
-    return 1 if all(child.loss or (child.closed and not child.children and not child.tensor) for child in others) else 0
+    return _renamed(guard, deciding, plain_symbol)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from ckptlint.analysis.events import LoadedUnwrapEvent, LoadEvent, SavedPart, SaveEvent
-from ckptlint.analysis.pairs import path_evidence
+from ckptlint.analysis.evidence import path_evidence
 from ckptlint.analysis.values import Shape
 
 

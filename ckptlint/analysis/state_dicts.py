@@ -105,8 +105,20 @@ def load(
     targets = tuple(TargetCase(guard, shape) for guard, shape in shapes.of_value(machine, target))
     sources = tuple(_sources(machine, source))
     handled = _note_failures(machine, targets, sources) if strict is not False else False
+    if strict is False and machine.tries:
+        machine.tries[-1].forgiving = True
     machine.events.applies.append(
-        ApplyEvent(site, targets, sources, strict, machine.guard, machine.run, handled, tuple(machine.calls[-6:]))
+        ApplyEvent(
+            site,
+            targets,
+            sources,
+            strict,
+            machine.guard,
+            machine.run,
+            handled,
+            tuple(machine.calls[-6:]),
+            machine.failed,
+        )
     )
     return TupleValue((Opaque("missing_keys"), Opaque("unexpected_keys")))
 

@@ -381,12 +381,14 @@ def _try(machine: Machine, node: ir.Try) -> bool:
     newest = machine.memory.owners
     mark = machine.memory.mark()
     machine.tries.append(block)
+    loads = len(machine.events.applies)
     alive = run_block(machine, node.body)
     machine.tries.pop()
-    if block.sure and not block.raised and block.catches <= _NO_ATTRIBUTE:
-        handlers: tuple[ir.Handler, ...] = ()  # they are there for a `.module` that is not missing
-    else:
-        handlers = node.handlers
+    attempts = tuple(event.site for event in machine.events.applies[loads:] if event.handled)
+    failed_before = machine.failed
+    # Handlers of what does not happen: a `.module` that is not missing, keys that a forgiving load does not mind.
+    dead = (block.sure and block.catches <= _NO_ATTRIBUTE) or (block.forgiving and block.catches <= _NO_KEYS)
+    handlers: tuple[ir.Handler, ...] = () if dead and not block.raised else node.handlers
     raised = _raised_guard(machine, node, block) if handlers else ALWAYS
     calm: Guard = frozenset((~next(iter(raised)),)) if len(raised) == 1 else ALWAYS
     if alive and node.orelse:
@@ -405,7 +407,9 @@ def _try(machine: Machine, node: ir.Try) -> bool:
                 machine.memory.write(owner, name, value)
         if handler.name is not None:
             bind(machine, handler.name, Opaque("exception"))
+        machine.failed = attempts
         handler_alive = run_block(machine, handler.body)
+        machine.failed = failed_before
         any_alive = any_alive or handler_alive
         ends.append(machine.guard if handler_alive else None)
         outcomes.append(((raised,), machine.memory.rollback(handler_mark)))
@@ -419,6 +423,9 @@ def _try(machine: Machine, node: ir.Try) -> bool:
 
 #: What a handler for a missing attribute catches.
 _NO_ATTRIBUTE = frozenset(("AttributeError", "ModuleAttributeError"))
+
+#: What a handler for keys that do not fit catches.
+_NO_KEYS = frozenset(("RuntimeError", "KeyError"))
 
 
 def _restore(machine: Machine, guard: Guard, alive: bool) -> bool:

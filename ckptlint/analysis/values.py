@@ -165,7 +165,8 @@ class Content(msgspec.Struct, frozen=True):
     """The keys of a state dict that came from one place.
 
     All keys are `prefix` + the keys of `origin`. The origin is a module's own keys at the time of `.state_dict()`
-    (`shape`), or an entry of a file, whose own prefix is one of several hypotheses: `assumed`.
+    (`shape`), or an entry of a file, whose own prefix is one of several hypotheses: `assumed`. `merged` tells that the
+    keys took the place of those of a model's own state dict.
     """
 
     origin: Site
@@ -178,6 +179,7 @@ class Content(msgspec.Struct, frozen=True):
     filtered: bool = False
     partial: bool = False
     tests: tuple[KeyTest, ...] = ()
+    merged: bool = False
 
 
 class KeyTest(msgspec.Struct, frozen=True):

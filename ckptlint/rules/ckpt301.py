@@ -65,8 +65,15 @@ class UnguardedStrictLoad(Rule):
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a load."""
         by_site: dict[Site, list[Pair]] = {}
+        attempts: dict[Site, list[Pair]] = {}
         for pair in project.pairs:
-            if not pair.reader.handled:
+            for site in pair.reader.after:
+                attempts.setdefault(site, []).append(pair)
+        for pair in project.pairs:
+            next_try = attempts.get(pair.reader.site, [])
+            # A handler that tries again is a remedy, unless what it tries always fails too.
+            in_vain = bool(next_try) and all(one.always and self._failing(one) for one in next_try)
+            if not pair.reader.handled or in_vain:
                 by_site.setdefault(pair.reader.site, []).append(pair)
         for site, pairs in by_site.items():
             failing = [pair for pair in pairs if self._failing(pair)]
@@ -105,6 +112,8 @@ class UnguardedStrictLoad(Rule):
         meeting = meetings[0]
         always = all(one.always and len(self._failing(one)) == len(one.meetings) for one in pairs)
         error = load_error(meeting.fit.missing, meeting.fit.unexpected, (meeting.target.prefix, meeting.content.prefix))
+        if meeting.fit.reason == "merged":
+            error = "none of its keys is one of the model's, and what is not is left out"
         others = [other for one in pairs for other in one.meetings if other not in meetings]
         message = self._message(pair, meetings, others, error, always=always)
         place = project.place(site)
@@ -132,7 +141,8 @@ class UnguardedStrictLoad(Rule):
 
     @staticmethod
     def _message(pair: Pair, meetings: list[Meeting], others: list[Meeting], error: str, *, always: bool) -> str:
-        what = "restores nothing and says nothing" if pair.reader.strict is False else "fails"
+        silent = pair.reader.strict is False or meetings[0].fit.reason == "merged"
+        what = "restores nothing and says nothing" if silent else "fails"
         source = "the file" if pair.writer is not None else "this state dict"
         if always:
             return f"loading {source} here always {what}: {error}"
