@@ -314,10 +314,10 @@ def merge_into(machine: Machine, target: Ref, source: Value) -> None:
 
 
 def _merged(before: Value, added: Value) -> Value:
-    """The bulk of a dict that gets the keys of another: a file's keys, picked for the model, take the place of its own."""
+    """The bulk of a dict that gets another's keys: a file's, picked for the model, take the place of its own."""
     picked = [plain for _, plain in alternatives(added) if isinstance(plain, Content) and plain.filtered]
     if isinstance(before, Content) and before.shape is not None and picked and all(one.file for one in picked):
-        cases = [
+        cases: list[tuple[Guard, Value]] = [
             (guard, msgspec.structs.replace(plain, merged=True) if isinstance(plain, Content) else before)
             for guard, plain in alternatives(added)
         ]
