@@ -17,21 +17,22 @@ from typing import Any
 
 from ckptlint.analysis import (
     attributes,
+    branches,
     classes,
     decorators,
     entries,
     expressions,
     imports,
     loops,
+    matches,
     switches,
-    widening,
+    tries,
 )
-from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, covering
+from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
-from ckptlint.analysis.memory import Cell
 from ckptlint.analysis.scopes import bind, new_function, unbind
 from ckptlint.analysis.symbols import shorten, symbol_of
-from ckptlint.analysis.truth import Cases, truth
+from ckptlint.analysis.truth import truth
 from ckptlint.analysis.values import (
     NONE,
     Choice,
@@ -221,7 +222,7 @@ def _if(machine: Machine, node: ir.If) -> bool:
         machine.main_blocks.setdefault(machine.frames[-1].file, []).append(node)
         return True
     yes, no = truth(machine, expressions.evaluate(machine, node.test))
-    return branch(
+    return branches.branch(
         machine,
         [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
     )
@@ -234,70 +235,6 @@ def _is_main_test(test: ir.Expr) -> bool:
         and test.left.name == "__name__"
         and test.ops == ("==",)
     )
-
-
-def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> bool:
-    """Run each case from the same state and join what they leave; whether any of them reaches its end.
-
-    `cases` are exclusive: the guards under which a case is taken, and what it does.
-    """
-    live = [(guards, action) for guards, action in cases if guards]
-    if not live:
-        return False
-    if len(live) == 1:
-        guards, action = live[0]
-        machine.guard = both(machine.guard, covering(guards)) or machine.guard
-        return action()
-    before = machine.guard
-    outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = []
-    ends: list[Guard | None] = []
-    newest = machine.memory.owners
-    for guards, action in live:
-        machine.guard = both(before, covering(guards)) or before
-        mark = machine.memory.mark()
-        alive = action()
-        after = machine.guard
-        written = machine.memory.rollback(mark)
-        # What a branch that ends in return or raise has written to locals does not matter any more, but the objects
-        # that it changed live on.
-        outcomes.append((guards, written))
-        ends.append(after if alive else None)
-    _join(machine, outcomes, newest)
-    machine.guard = _guard_after(before, [guards for guards, _ in live], ends)
-    return any(end is not None for end in ends)
-
-
-def _guard_after(before: Guard, cases: list[Cases], ends: list[Guard | None]) -> Guard:
-    """Where only one case goes on, its conditions hold from here; where several do, what they have in common."""
-    going = [(guards, end) for guards, end in zip(cases, ends, strict=True) if end is not None]
-    if len(going) == 1:
-        return going[0][1]
-    if not going or (all(end == before | covering(guards) for guards, end in going) and len(going) == len(cases)):
-        return before
-    return before | covering([end - before for _, end in going])
-
-
-def _join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]]], newest: int) -> None:
-    """Write what the branches wrote, each value under the guards of its branch."""
-    touched = dict.fromkeys(cell for _, written in outcomes for cell in written)
-    memory = machine.memory
-    for cell in touched:
-        owner, name = cell
-        old = memory.cells.get(cell)
-        if owner > newest:
-            value = next((written[cell] for _, written in outcomes if cell in written), None)
-            if value is not None:
-                memory.write(owner, name, value)
-            continue
-        cases: list[tuple[Guard, Value]] = []
-        for guards, written in outcomes:
-            value = written.get(cell, old)
-            if value is not None:
-                cases += [(guard, value) for guard in guards]
-        if cases:
-            memory.write(owner, name, widening.join(machine, cases, name))
-        elif old is not None:
-            memory.delete(owner, name)
 
 
 def _while(machine: Machine, node: ir.While) -> bool:
@@ -315,7 +252,7 @@ def _while(machine: Machine, node: ir.While) -> bool:
             run_block(machine, node.body)
             machine.guard = before
             break
-        branch(machine, [(yes, lambda: run_block(machine, node.body) or True), (no, lambda: True)])
+        branches.branch(machine, [(yes, lambda: run_block(machine, node.body) or True), (no, lambda: True)])
         machine.guard = before
         if _modules_asked(machine, node.test) == asked:
             break
@@ -369,128 +306,6 @@ def _expects_failure(node: ir.Expr) -> bool:
         return False
     name = node.func.name if isinstance(node.func, (ir.Name, ir.Attribute)) else ""
     return name in ("raises", "assertRaises", "assertRaisesRegex", "suppress")
-
-
-def _try(machine: Machine, node: ir.Try) -> bool:
-    if not node.handlers:
-        alive = run_block(machine, node.body)
-        after = machine.guard
-        return run_block(machine, node.final) and alive if node.final else _restore(machine, after, alive)
-    block = TryBlock(frozenset(name for handler in node.handlers for name in _caught(handler.exception)))
-    before = machine.guard
-    newest = machine.memory.owners
-    mark = machine.memory.mark()
-    machine.tries.append(block)
-    loads = len(machine.events.applies)
-    alive = run_block(machine, node.body)
-    machine.tries.pop()
-    attempts = tuple(event.site for event in machine.events.applies[loads:] if event.handled)
-    failed_before = machine.failed
-    # Handlers of what does not happen: a `.module` that is not missing, keys that a forgiving load does not mind.
-    dead = (block.sure and block.catches <= _NO_ATTRIBUTE) or (block.forgiving and block.catches <= _NO_KEYS)
-    handlers: tuple[ir.Handler, ...] = () if dead and not block.raised else node.handlers
-    raised = _raised_guard(machine, node, block) if handlers else ALWAYS
-    calm: Guard = frozenset((~next(iter(raised)),)) if len(raised) == 1 else ALWAYS
-    if alive and node.orelse:
-        alive = run_block(machine, node.orelse)
-    end = machine.guard
-    body_written = machine.memory.rollback(mark)
-    outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = [((calm,), body_written)]
-    any_alive = alive
-    ends: list[Guard | None] = [end if alive else None]
-    for handler in handlers:
-        machine.guard = both(before, raised) or before
-        handler_mark = machine.memory.mark()
-        for (owner, name), value in body_written.items():
-            # The body may have stopped anywhere: a handler sees what was there before where there was something.
-            if value is not None and machine.memory.read(owner, name) is None:
-                machine.memory.write(owner, name, value)
-        if handler.name is not None:
-            bind(machine, handler.name, Opaque("exception"))
-        machine.failed = attempts
-        handler_alive = run_block(machine, handler.body)
-        machine.failed = failed_before
-        any_alive = any_alive or handler_alive
-        ends.append(machine.guard if handler_alive else None)
-        outcomes.append(((raised,), machine.memory.rollback(handler_mark)))
-    _join(machine, outcomes, newest)
-    going = [end_guard for end_guard in ends if end_guard is not None]
-    machine.guard = going[0] if len(going) == 1 and alive else before
-    if node.final:
-        return run_block(machine, node.final) and any_alive
-    return any_alive
-
-
-#: What a handler for a missing attribute catches.
-_NO_ATTRIBUTE = frozenset(("AttributeError", "ModuleAttributeError"))
-
-#: What a handler for keys that do not fit catches.
-_NO_KEYS = frozenset(("RuntimeError", "KeyError"))
-
-
-def _restore(machine: Machine, guard: Guard, alive: bool) -> bool:
-    machine.guard = guard
-    return alive
-
-
-def _caught(exception: ir.Expr | None) -> list[str]:
-    if exception is None:
-        return ["*"]
-    if isinstance(exception, ir.Name):
-        return [exception.name]
-    if isinstance(exception, ir.Attribute):
-        return [exception.name]
-    if isinstance(exception, ir.Collection):
-        return [name for item in exception.items for name in _caught(item)]
-    return ["*"]
-
-
-def _raised_guard(machine: Machine, node: ir.Try, block: TryBlock) -> Guard:
-    """When the handlers run: under the one condition that is known to raise, else under one of its own."""
-    known = list(dict.fromkeys(block.raised))
-    if len(known) == 1 and known[0] and len(known[0] - machine.guard) == 1:
-        return known[0] - machine.guard
-    frame = machine.frames[-1]
-    return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}", "truthy"),))
-
-
-def _match(machine: Machine, node: ir.Match) -> bool:
-    subject = expressions.evaluate(machine, node.subject)
-    cases: list[tuple[Cases, Callable[[], bool]]] = []
-    left: list[Guard] = [ALWAYS]
-    from ckptlint.analysis import arithmetic
-    from ckptlint.analysis.spreading import spread
-
-    for case in node.cases:
-        yes: Cases = (ALWAYS,)
-        if case.pattern is not None and not isinstance(case.pattern, ir.Opaque):
-            pattern = expressions.evaluate(machine, case.pattern)
-            yes, _ = truth(
-                machine,
-                spread(machine, subject, lambda one, p=pattern: arithmetic.compare(machine, "==", one, p)),  # type: ignore[misc]
-            )
-        elif case.pattern is not None:
-            frame = machine.frames[-1]
-            yes = (frozenset((Literal(f"case at {frame.file}:{frame.unit}:{case.id}", "truthy"),)),)
-        guards = tuple(joined for one in left for other in yes if (joined := both(one, other)) is not None)
-        cases.append((guards[:4], _case_body(machine, case)))
-        if len(yes) == 1 and len(yes[0]) == 1:
-            (literal,) = yes[0]
-            left = [joined for one in left if (joined := both(one, frozenset((~literal,)))) is not None]
-        elif yes == (ALWAYS,):
-            left = []
-            break
-    cases.append((tuple(left), lambda: True))
-    return branch(machine, cases)
-
-
-def _case_body(machine: Machine, case: ir.Case) -> Callable[[], bool]:
-    def run() -> bool:
-        for name in case.captures:
-            bind(machine, name, Opaque(name))
-        return run_block(machine, case.body)
-
-    return run
 
 
 def _import(machine: Machine, node: ir.Import) -> bool:
@@ -572,8 +387,8 @@ _DISPATCH: dict[type, Callable[[Machine, Any], bool]] = {
     ir.While: _while,
     ir.For: _for,
     ir.With: _with,
-    ir.Try: _try,
-    ir.Match: _match,
+    ir.Try: tries.run_try,
+    ir.Match: matches.run_match,
     ir.Import: _import,
     ir.ImportFrom: _import_from,
     ir.FunctionStub: _stub,

@@ -1,0 +1,106 @@
+"""`try` statements: what the handlers are run for.
+
+A handler is run under the condition that the body is known to fail under, where it is known:
+
+    try:                                   model: wrapped if P, bare if not P
+        sd = model.module.state_dict()     raises if not P
+    except AttributeError:
+        sd = model.state_dict()            run under not P: bare
+
+Where nothing in the body can raise what a handler takes, the handler is dead.
+"""
+
+from __future__ import annotations
+
+from ckptlint.analysis import branches, statements
+from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
+from ckptlint.analysis.machine import Machine, TryBlock
+from ckptlint.analysis.memory import Cell
+from ckptlint.analysis.scopes import bind
+from ckptlint.analysis.truth import Cases
+from ckptlint.analysis.values import Opaque, Value
+from ckptlint.facts import ir
+
+
+def run_try(machine: Machine, node: ir.Try) -> bool:
+    """Run a `try` with its handlers; whether its end can be reached."""
+    if not node.handlers:
+        alive = statements.run_block(machine, node.body)
+        after = machine.guard
+        return statements.run_block(machine, node.final) and alive if node.final else _restore(machine, after, alive)
+    block = TryBlock(frozenset(name for handler in node.handlers for name in _caught(handler.exception)))
+    before = machine.guard
+    newest = machine.memory.owners
+    mark = machine.memory.mark()
+    machine.tries.append(block)
+    loads = len(machine.events.applies)
+    alive = statements.run_block(machine, node.body)
+    machine.tries.pop()
+    attempts = tuple(event.site for event in machine.events.applies[loads:] if event.handled)
+    failed_before = machine.failed
+    # Handlers of what does not happen: a `.module` that is not missing, keys that a forgiving load does not mind.
+    dead = (block.sure and block.catches <= _NO_ATTRIBUTE) or (block.forgiving and block.catches <= _NO_KEYS)
+    handlers: tuple[ir.Handler, ...] = () if dead and not block.raised else node.handlers
+    raised = _raised_guard(machine, node, block) if handlers else ALWAYS
+    calm: Guard = frozenset((~next(iter(raised)),)) if len(raised) == 1 else ALWAYS
+    if alive and node.orelse:
+        alive = statements.run_block(machine, node.orelse)
+    end = machine.guard
+    body_written = machine.memory.rollback(mark)
+    outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = [((calm,), body_written)]
+    any_alive = alive
+    ends: list[Guard | None] = [end if alive else None]
+    for handler in handlers:
+        machine.guard = both(before, raised) or before
+        handler_mark = machine.memory.mark()
+        for (owner, name), value in body_written.items():
+            # The body may have stopped anywhere: a handler sees what was there before where there was something.
+            if value is not None and machine.memory.read(owner, name) is None:
+                machine.memory.write(owner, name, value)
+        if handler.name is not None:
+            bind(machine, handler.name, Opaque("exception"))
+        machine.failed = attempts
+        handler_alive = statements.run_block(machine, handler.body)
+        machine.failed = failed_before
+        any_alive = any_alive or handler_alive
+        ends.append(machine.guard if handler_alive else None)
+        outcomes.append(((raised,), machine.memory.rollback(handler_mark)))
+    branches.join(machine, outcomes, newest)
+    going = [end_guard for end_guard in ends if end_guard is not None]
+    machine.guard = going[0] if len(going) == 1 and alive else before
+    if node.final:
+        return statements.run_block(machine, node.final) and any_alive
+    return any_alive
+
+
+#: What a handler for a missing attribute catches.
+_NO_ATTRIBUTE = frozenset(("AttributeError", "ModuleAttributeError"))
+
+#: What a handler for keys that do not fit catches.
+_NO_KEYS = frozenset(("RuntimeError", "KeyError"))
+
+
+def _restore(machine: Machine, guard: Guard, alive: bool) -> bool:
+    machine.guard = guard
+    return alive
+
+
+def _caught(exception: ir.Expr | None) -> list[str]:
+    if exception is None:
+        return ["*"]
+    if isinstance(exception, ir.Name):
+        return [exception.name]
+    if isinstance(exception, ir.Attribute):
+        return [exception.name]
+    if isinstance(exception, ir.Collection):
+        return [name for item in exception.items for name in _caught(item)]
+    return ["*"]
+
+
+def _raised_guard(machine: Machine, node: ir.Try, block: TryBlock) -> Guard:
+    """When the handlers run: under the one condition that is known to raise, else under one of its own."""
+    known = list(dict.fromkeys(block.raised))
+    if len(known) == 1 and known[0] and len(known[0] - machine.guard) == 1:
+        return known[0] - machine.guard
+    frame = machine.frames[-1]
+    return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}", "truthy"),))
