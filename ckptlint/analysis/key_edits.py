@@ -199,6 +199,8 @@ def _is_wrong_renaming(cut: Cut, renamings: int) -> bool:
     at_front = any(
         text is not None and text.rstrip(".") == word for look in cut.looks if look.key for text in look.texts
     )
+    if word.rstrip("0123456789") == new.rstrip("0123456789"):
+        return False  # `block11` to `block12`: one layer's weights are carried over to its sibling
     if at_front and (renamings == 1 or not token.endswith(".")):
         return True  # a look at the front for this very word: it is a prefix
     if cut.asked:

@@ -43,6 +43,10 @@ def key_list(keys: Sequence[str], most: int = 2) -> str:
     return shown + (", ..." if len(keys) > most else "")
 
 
+def _stop(keys: Sequence[str], most: int = 2) -> str:
+    return "" if len(keys) > most else "."
+
+
 def load_error(missing: Sequence[str], unexpected: Sequence[str], prefixes: tuple[str, str] = ("", "")) -> str:
     """What torch will say: missing keys first, then unexpected ones.
 
@@ -50,9 +54,9 @@ def load_error(missing: Sequence[str], unexpected: Sequence[str], prefixes: tupl
     """
     said: list[str] = []
     if missing:
-        said.append(f"Missing key(s) in state_dict: {key_list(missing)}.")
+        said.append(f"Missing key(s) in state_dict: {key_list(missing)}{_stop(missing)}")
     if unexpected:
-        said.append(f"Unexpected key(s) in state_dict: {key_list(unexpected)}.")
+        said.append(f"Unexpected key(s) in state_dict: {key_list(unexpected)}{_stop(unexpected)}")
     if not said and prefixes[1]:
         said.append(f'Unexpected key(s) in state_dict: "{prefixes[1]}...".')
     if not said and prefixes[0]:

@@ -55,6 +55,7 @@ def test_wrong_cuts_are_found(tmp_path: Path, expression: str, kind: str) -> Non
 @pytest.mark.parametrize(
     "expression",
     [
+        '{k.replace("block11", "block12"): v for k, v in state_dict.items() if k.startswith("block11")}',
         '{k.removeprefix("module."): v for k, v in state_dict.items()}',
         '{re.sub(r"^module\\.", "", k): v for k, v in state_dict.items()}',
         '{k.replace("module.", "", 1) if k.startswith("module.") else k: v for k, v in state_dict.items()}',
