@@ -48,7 +48,8 @@ def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Val
 
 
 def _without(shape: Shape, kinds: tuple[str, ...]) -> Shape:
-    marks = tuple(mark for mark in shape.wrappers if mark.wrapper not in kinds)
+    # What accelerate wraps in is torch's own class.
+    marks = tuple(mark for mark in shape.wrappers if mark.wrapper.removeprefix("accelerate's ") not in kinds)
     children = tuple((name, _without(child, kinds)) for name, child in shape.children)
     return Shape(
         marks,

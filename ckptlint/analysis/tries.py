@@ -13,7 +13,7 @@ Where nothing in the body can raise what a handler takes, the handler is dead.
 from __future__ import annotations
 
 from ckptlint.analysis import branches, statements
-from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
+from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, covering, negation
 from ckptlint.analysis.machine import Machine, TryBlock
 from ckptlint.analysis.memory import Cell
 from ckptlint.analysis.scopes import bind
@@ -42,7 +42,7 @@ def run_try(machine: Machine, node: ir.Try) -> bool:
     dead = (block.sure and block.catches <= _NO_ATTRIBUTE) or (block.forgiving and block.catches <= _NO_KEYS)
     handlers: tuple[ir.Handler, ...] = () if dead and not block.raised else node.handlers
     raised = _raised_guard(machine, node, block) if handlers else ALWAYS
-    calm: Guard = frozenset((~next(iter(raised)),)) if len(raised) == 1 else ALWAYS
+    calm: Guard = negation([raised])[0] if len(raised) == 1 else ALWAYS
     if alive and node.orelse:
         alive = statements.run_block(machine, node.orelse)
     end = machine.guard
@@ -102,5 +102,8 @@ def _raised_guard(machine: Machine, node: ir.Try, block: TryBlock) -> Guard:
     known = list(dict.fromkeys(block.raised))
     if len(known) == 1 and known[0] and len(known[0] - machine.guard) == 1:
         return known[0] - machine.guard
+    together = covering(known) - machine.guard if len(known) > 1 else ALWAYS
+    if len(together) == 1 and next(iter(together)).parts:
+        return together
     frame = machine.frames[-1]
     return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}", "truthy"),))

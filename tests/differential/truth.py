@@ -64,6 +64,11 @@ def is_silent(load: Load) -> bool:
     return load.from_file and not load.raised and load.total > 0 and load.restored == 0
 
 
+def is_left_out(project: Project, load: Load) -> bool:
+    """A filter left nothing of the file, so that no tensor of a file came to the load at all."""
+    return bool(project.marked("filter")) and not load.from_file and load.restored == 0 < load.total
+
+
 def is_partial(load: Load) -> bool:
     return load.from_file and not load.raised and 0 < load.restored < load.total
 
@@ -145,7 +150,8 @@ def forbidden(code: str, line: Line, project: Project, evidence: Evidence) -> bo
             ]
         if not ran:
             return all(run.outcome.failure is None for run in evidence.runs)
-        return not any(load.raised or is_silent(load) or is_partial(load) for load in final)
+        failed = (load.raised or is_silent(load) or is_partial(load) or is_left_out(project, load) for load in final)
+        return not any(failed)
     if code in PREFIX_KINDS:
         kinds = PREFIX_KINDS[code] | {"averaged"}
         here = (key for key in saved_keys(evidence) if key.site and key.site.has(*line))
