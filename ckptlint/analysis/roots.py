@@ -75,7 +75,12 @@ def _steps(machine: Machine, file: str) -> int:
 
 
 def _run(machine: Machine, file: str, action: Callable[[], object]) -> None:
-    """One run: with steps of its own, and then with what it left in the hands of others."""
+    """One run: with steps of its own, and then with what it left in the hands of others.
+
+    A project that has used up its steps is not run any further: what is left of a million lines would take minutes.
+    """
+    if machine.steps_left <= 0:
+        return
     machine.run += 1
     machine.disk = machine.memory.new_owner()
     machine.escaped = []
