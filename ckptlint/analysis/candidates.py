@@ -37,7 +37,7 @@ MARKERS: tuple[Marker, ...] = (
 
 _FRAMEWORK = re.compile(rb"\bLightningModule\b|\bMETA_ARCH_REGISTRY\b")
 _LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
-_MAIN_OR_CALL = re.compile(rb"\n(?:if\s+__name__\s*==|[a-zA-Z_][\w.]*\s*\()")
+_MAIN_OR_CALL = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*\s*\()")
 
 
 class Candidates:
@@ -59,7 +59,7 @@ class Candidates:
         return known
 
     def is_script(self, file: str) -> bool:
-        """Whether the file does something when it is run: a main block, or a call at module level."""
+        """Whether the file does something when it is run: a main block, a loop or a branch, a call at module level."""
         return _MAIN_OR_CALL.search(b"\n" + self._data(file)) is not None
 
     def mentions(self, file: str, names: set[bytes]) -> bool:
