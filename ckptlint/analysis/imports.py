@@ -24,16 +24,7 @@ def module_scope(machine: Machine, file: str) -> int:
 
 def global_name(machine: Machine, file: str, name: str) -> Value | None:
     """A global of a file, running the file when that has not happened."""
-    scope = module_scope(machine, file)
-    if machine.module_state.get(file) is None:
-        run_module(machine, file)
-    value = machine.memory.read(scope, name)
-    if value is not None:
-        return value
-    for star in machine.star_imports.get(file, ()):
-        if star != file and (value := _star(machine, star, name, {file})) is not None:
-            return value
-    return None
+    return _star(machine, file, name, set())
 
 
 def _star(machine: Machine, file: str, name: str, seen: set[str]) -> Value | None:

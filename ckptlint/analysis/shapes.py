@@ -12,6 +12,8 @@ guard; children whose cases make too many combinations are left open.
 
 from __future__ import annotations
 
+import msgspec
+
 from ckptlint.analysis import classes, modules
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine, ObjectInfo
@@ -165,17 +167,7 @@ def _of_wrapper(machine: Machine, ref: Ref, depth: int, seen: frozenset[int]) ->
 
 
 def _wrapped(shape: Shape, mark: WrapperMark) -> Shape:
-    return Shape(
-        (mark, *shape.wrappers),
-        shape.children,
-        shape.closed,
-        shape.identity,
-        shape.tensor,
-        shape.loss,
-        shape.known,
-        shape.site,
-        shape.source,
-    )
+    return msgspec.structs.replace(shape, wrappers=(mark, *shape.wrappers))
 
 
 def _children(
@@ -249,17 +241,7 @@ def _registers(machine: Machine, ref: Ref) -> bool:
 
 
 def _placed(shape: Shape, site: Site | None) -> Shape:
-    return Shape(
-        shape.wrappers,
-        shape.children,
-        shape.closed,
-        shape.identity,
-        shape.tensor,
-        shape.loss,
-        shape.known,
-        site,
-        shape.source,
-    )
+    return msgspec.structs.replace(shape, site=site)
 
 
 def _closed(machine: Machine, info: ObjectInfo) -> bool:
