@@ -230,6 +230,7 @@ def _stretch(bounds: list[Value]) -> slice | None:
 def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: Site | None) -> None:
     """`owner[index] = value`, for a plain owner."""
     if not isinstance(owner, Ref):
+        machine.give((value,))
         return
     info = machine.info(owner)
     if isinstance(index, Choice):

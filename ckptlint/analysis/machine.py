@@ -11,13 +11,15 @@ opaque value, and so does everything after `steps` runs out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from ckptlint.analysis.candidates import Candidates
 from ckptlint.analysis.events import Events
 from ckptlint.analysis.guards import ALWAYS, Guard, both, implied
 from ckptlint.analysis.memory import Memory
-from ckptlint.analysis.values import Choice, ClassValue, Opaque, Ref, Site, Value, choose
+from ckptlint.analysis.values import Choice, ClassValue, Opaque, Ref, Site, TupleValue, Value, alternatives, choose
 from ckptlint.facts import ir
 from ckptlint.facts.store import FactStore
 from ckptlint.knowledge import Knowledge, Wrapper
@@ -164,6 +166,8 @@ class Machine:
         self.main_blocks: dict[str, list[ir.If]] = {}
         self.opaque_owners: dict[str, int] = {}
         self.escaped: list[Value] = []
+        self.given: set[int] = set()
+        self.asked: dict[int, tuple[Site, bool]] = {}
         self.parameter_symbols: set[str] = set()
         self.generic: dict[int, Ref] = {}
         self.registering: dict[tuple[str, int], bool] = {}
@@ -202,6 +206,19 @@ class Machine:
         """An attribute or entry of an object as it is under the present guard."""
         value = self.memory.cells.get((ref.id, name))
         return None if value is None else self.narrow(value)
+
+    def give(self, values: Iterable[Value]) -> None:
+        """Note what is handed to code that is not known, which may keep or register it."""
+        for value in values:
+            if isinstance(value, TupleValue):
+                self.give(value.items)
+            elif isinstance(value, (Ref, Choice)):
+                self.given.update(plain.id for _, plain in alternatives(value) if isinstance(plain, Ref))
+
+    def ask(self, value: Value, site: Site, *, is_saved: bool) -> None:
+        """Note that the state dict (`is_saved`) or the parameters of a value are asked for, see `unregistered`."""
+        if isinstance(value, Ref) and (value.id not in self.asked or is_saved > self.asked[value.id][1]):
+            self.asked[value.id] = (site, is_saved)
 
     # --- conditions ------------------------------------------------------------------------------------------------
 

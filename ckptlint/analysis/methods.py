@@ -75,6 +75,8 @@ def module_method(
         return state_dicts.load(machine, receiver, positional, keywords, site)
     if name in machine.knowledge.module.returns_self:
         return receiver
+    if name in ("parameters", "named_parameters"):
+        machine.ask(receiver, site, is_saved=False)
     if isinstance(receiver, Ref):
         if name in ("register_buffer", "register_parameter"):
             modules.register_tensor(machine, receiver, positional, keywords, site)
@@ -90,6 +92,8 @@ def module_method(
             return NONE
         if name in ("append", "extend", "insert", "update") and positional:
             return _grow(machine, receiver, name, positional, site)
+    else:
+        machine.give(positional)
     return Opaque(shorten(f"{symbol_of(receiver)}.{name}()"))
 
 

@@ -185,7 +185,8 @@ def foreign_method(
 
 
 def note_escape(machine: Machine, positional: tuple[Value, ...], keywords: dict[str, Value]) -> None:
-    """Functions and objects given to the unknown may be called by it later."""
+    """Functions and objects given to the unknown may be called by it later, or kept."""
+    machine.give((*positional, *keywords.values()))
     for value in (*positional, *keywords.values()):
         if isinstance(value, (Function, Bound, Partial)) or (
             isinstance(value, Ref) and machine.info(value).kind in ("instance", "module")

@@ -289,6 +289,7 @@ def _implied_saves(machine: Machine, before: int) -> None:
             continue
         from ckptlint.analysis.values import Content
 
+        machine.ask(Ref(owner), made.site, is_saved=True)
         parts = tuple(
             SavedPart((saved.entry,), guard, content=Content(made.site, shape.prefix, shape))
             for guard, shape in shapes.of_value(machine, Ref(owner))

@@ -27,6 +27,8 @@ from ckptlint.knowledge import Gather
 def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> Value:
     """`target.state_dict()`: a dict whose bulk is the keys of the module."""
     cases = shapes.of_value(machine, target)
+    for _, plain in alternatives(target):
+        machine.ask(plain, site, is_saved=True)
     made = entries.new_dict(machine, site)
     bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
@@ -40,6 +42,8 @@ def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Val
     """A state dict taken by a function that leaves out the prefixes of the wrappers it knows."""
     made = entries.new_dict(machine, site)
     bulk: list[tuple[Guard, Value]] = []
+    for _, plain in alternatives(target):
+        machine.ask(plain, site, is_saved=True)
     for guard, shape in shapes.of_value(machine, target):
         kept = _without(shape, gather.strips)
         bulk.append((guard, Content(site, kept.prefix, kept)))
