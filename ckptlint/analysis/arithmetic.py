@@ -254,7 +254,18 @@ def _contains(machine: Machine, item: Value, container: Value) -> Value:
 def _among(item: Const | Opaque, items: tuple[Value, ...]) -> Value:
     if isinstance(item, Const) and all(isinstance(one, Const) for one in items):
         return Const(any(item == one for one in items))
+    if isinstance(item, Opaque) and 0 < len(items) <= 3:
+        numbers = [one.value for one in items if isinstance(one, Const) and type(one.value) is int]
+        if len(numbers) == len(items):
+            return _is_one_of(item, numbers)
     return Opaque(shorten(f"({symbol_of(item)} in ({', '.join(symbol_of(one) for one in items)}))"))
+
+
+def _is_one_of(item: Opaque, numbers: list[int]) -> Value:
+    """`local_rank in (-1, 0)`: true where it is one of them."""
+    literals = [Literal(item.symbol, "==", number) for number in dict.fromkeys(numbers)]
+    cases: list[tuple[frozenset[Literal], Value]] = [(frozenset((one,)), Const(True)) for one in literals]
+    return Choice((*cases, (frozenset(~one for one in literals), Const(False))))
 
 
 def _same_class(machine: Machine, left: Value, right: Value) -> bool | None:

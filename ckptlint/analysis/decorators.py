@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ckptlint.analysis import calls, expressions, imports
+from ckptlint.analysis import calls, collectives, expressions, imports
 from ckptlint.analysis.machine import Frame, FunctionInfo, Machine
 from ckptlint.analysis.values import Bound, ClassValue, Function, Partial, Ref, Site, Value
 from ckptlint.facts import ir
@@ -27,6 +27,8 @@ from ckptlint.facts import ir
 def applied(machine: Machine, decorators: Iterable[Value], value: Value, site: Site) -> Value:
     """What a stack of decorators, the outermost first, makes of a value."""
     for decorator in reversed(tuple(decorators)):
+        if isinstance(value, (Function, Bound, Partial)) and collectives.keeps_to_first(machine, decorator):
+            value = collectives.for_first_only(value)
         if isinstance(decorator, (Function, Bound, Partial)):
             result = calls.call(machine, decorator, (value,), {}, site)
             if isinstance(result, (Function, Bound, Partial, ClassValue, Ref)):

@@ -49,6 +49,18 @@ def new_dict(machine: Machine, site: Site | None) -> Ref:
     return made
 
 
+def fields_of(machine: Machine, value: Value, site: Site) -> Value:
+    """`asdict(snapshot)`: the attributes of an object by name."""
+    if not isinstance(value, Ref) or machine.info(value).kind != "instance":
+        return Opaque(shorten(f"asdict({symbol_of(value)})"))
+    made = new_dict(machine, site)
+    for name, place in machine.info(value).names.items():
+        field = machine.get(value, name)
+        if field is not None:
+            machine.set(made, name, field, place)
+    return made
+
+
 def new_list(machine: Machine, items: Sequence[Value], site: Site | None, known: bool = True) -> Ref:
     """A list; when its length is not known, one element stands for all: the entry "*"."""
     made = machine.new_object("list", None, site)
@@ -111,6 +123,8 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
         return element_of_keys(owner)
     if isinstance(owner, Opaque):
         return Opaque(shorten(f"{owner.symbol}[{symbol_of(index)}]"), fresh=owner.fresh)
+    if isinstance(owner, External):
+        return Opaque(shorten(f"{owner.name}[{symbol_of(index)}]"))
     return Opaque("item")
 
 

@@ -24,8 +24,18 @@ class SavedPart(msgspec.Struct, frozen=True):
     module: Shape | None = None
 
 
+class RankTest(msgspec.Struct, frozen=True, order=True):
+    """A test on the number of the process; `holds`: what stands under it runs where it is true."""
+
+    site: Site
+    holds: bool
+
+
 class SaveEvent(msgspec.Struct, frozen=True):
-    """A file is written. `implied` tells that a framework does it."""
+    """A file is written. `implied` tells that a framework does it.
+
+    `once`: of several processes that get here, one writes. `tests` are the tests of ranks that were passed.
+    """
 
     site: Site
     path: Value
@@ -34,6 +44,8 @@ class SaveEvent(msgspec.Struct, frozen=True):
     run: int
     stack: tuple[Site, ...] = ()
     implied: str = ""
+    once: bool = False
+    tests: tuple[RankTest, ...] = ()
 
 
 class LoadEvent(msgspec.Struct, frozen=True):
@@ -118,13 +130,37 @@ class LoadedUnwrapEvent(msgspec.Struct, frozen=True):
 
 
 class WrapEvent(msgspec.Struct, frozen=True):
-    """A module is wrapped."""
+    """A module is wrapped; `processes`: in a way that makes sense in one of several processes only."""
 
     site: Site
     token: str
     wrapper: str
     guard: Guard
     run: int
+    processes: bool = False
+
+
+class ProcessGroupEvent(msgspec.Struct, frozen=True):
+    """This process becomes one of several; `rank` is the symbol of its number, "" where it is not given.
+
+    `name` is what was called.
+    """
+
+    site: Site
+    name: str
+    rank: str
+    guard: Guard
+    run: int
+
+
+class CollectiveEvent(msgspec.Struct, frozen=True):
+    """A call under a test of ranks that waits for all processes; `name` is what is called."""
+
+    site: Site
+    name: str
+    guard: Guard
+    run: int
+    tests: tuple[RankTest, ...] = ()
 
 
 class Events(msgspec.Struct):
@@ -136,4 +172,6 @@ class Events(msgspec.Struct):
     state_dicts: list[StateDictEvent] = []
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []
+    process_groups: list[ProcessGroupEvent] = []
+    collectives: list[CollectiveEvent] = []
     loaded_unwraps: list[LoadedUnwrapEvent] = []

@@ -7,7 +7,7 @@ paired.
 
 from __future__ import annotations
 
-from ckptlint.analysis import entries, key_tests, shapes
+from ckptlint.analysis import entries, key_tests, rank_tests, shapes
 from ckptlint.analysis.events import LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -35,7 +35,7 @@ _MOST_PARTS = 64
 UNWRAPPED_ENTRY = (".module", "._orig_mod")
 
 
-def save(machine: Machine, value: Value, path: Value, site: Site, implied: str = "") -> None:
+def save(machine: Machine, value: Value, path: Value, site: Site, implied: str = "", *, once: bool = False) -> None:
     """A file is written."""
     parts: list[SavedPart] = []
     _collect(machine, value, (), ALWAYS, parts, 0)
@@ -48,6 +48,8 @@ def save(machine: Machine, value: Value, path: Value, site: Site, implied: str =
             machine.run,
             tuple(machine.calls[-6:]),
             implied,
+            once,
+            rank_tests.passed(machine),
         )
     )
     key = _path_key(machine, path)

@@ -16,9 +16,10 @@ from collections.abc import Iterable
 import msgspec
 
 from ckptlint.analysis.candidates import Candidates
-from ckptlint.analysis.events import Events
-from ckptlint.analysis.guards import ALWAYS, Guard, both, implied
+from ckptlint.analysis.events import Events, RankTest
+from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, implied
 from ckptlint.analysis.memory import Memory
+from ckptlint.analysis.ranks import Ranks
 from ckptlint.analysis.values import Choice, ClassValue, Opaque, Ref, Site, TupleValue, Value, alternatives, choose
 from ckptlint.facts import ir
 from ckptlint.facts.store import FactStore
@@ -148,6 +149,10 @@ class Machine:
         self.candidates = Candidates(store)
         self.callers = Callers(store)
         self.knowledge = knowledge
+        self.ranks = Ranks(knowledge.ranks)
+        self.rank_tests: dict[Literal, RankTest] = {}
+        self.decided_tests: list[RankTest] = []
+        self.rank_cases: dict[str, tuple[Guard, ...]] = {}
         self.memory = Memory()
         self.events = Events()
         self.functions: list[FunctionInfo] = []

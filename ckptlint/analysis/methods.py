@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import entries, keys, modules, state_dicts
+from ckptlint.analysis import collectives, entries, keys, modules, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Machine
@@ -67,6 +67,7 @@ def module_method(
     site: Site,
 ) -> Value:
     """A method of torch.nn.Module on a module, or on something that may be one."""
+    collectives.method_called(machine, receiver, name, site)
     if name == "state_dict":
         prefix = keywords.get("prefix")
         before = prefix.value if isinstance(prefix, Const) and isinstance(prefix.value, str) else ""

@@ -93,7 +93,9 @@ def _hold(machine: Machine, made: Ref, wrapper: Wrapper, inner: Value, site: Sit
     if wrapper.copies:
         inner = copied(machine, inner)
     machine.set(made, child, inner, site)
-    machine.events.wraps.append(WrapEvent(site, wrapper.token, wrapper.kind, machine.guard, machine.run))
+    machine.events.wraps.append(
+        WrapEvent(site, wrapper.token, wrapper.kind, machine.guard, machine.run, wrapper.processes)
+    )
 
 
 def wrap(machine: Machine, wrapper: Wrapper, name: str, inner: Value, site: Site) -> Ref:
@@ -133,7 +135,12 @@ def _prepared(machine: Machine, preparer: Preparer, value: Value, site: Site) ->
     if not is_module_value(machine, value):
         return value
     wrapper = Wrapper(
-        token=preparer.token, argument="module", kind=preparer.kind, source=preparer.source, inherits=not preparer.token
+        token=preparer.token,
+        argument="module",
+        kind=preparer.kind,
+        source=preparer.source,
+        inherits=not preparer.token,
+        processes=preparer.processes,
     )
     literal = Literal(preparer.when, "truthy")
     before = machine.guard

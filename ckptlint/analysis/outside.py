@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ckptlint.analysis import classes, files, modules, python, state_dicts
+from ckptlint.analysis import classes, collectives, files, modules, python, state_dicts
+from ckptlint.analysis.events import WrapEvent
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.ranks import SPAWNED
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import is_environment, shorten, symbol_of
 from ckptlint.analysis.values import (
@@ -88,6 +90,7 @@ def _asks(name: str) -> bool:
 def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> Value | None:
     knowledge = machine.knowledge
     positional, keywords = given
+    collectives.noted(machine, name, given, site)
     wrapper = knowledge.wrapper(name)
     if wrapper is not None:
         return _wrapped(machine, name, given, site)
@@ -95,15 +98,20 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
     if save is not None:
         value, path = argument(given, *save.object), argument(given, *save.path)
         if value is not None:
-            files.save(machine, value, path or Opaque("path"), site)
+            files.save(machine, value, path or Opaque("path"), site, once=save.once)
         return Const(None)
     load = knowledge.load(name)
     if load is not None:
         return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
     if knowledge.fetch(name) is not None:
         return files.fetched(machine, name, site)
-    if knowledge.through(name) is not None and positional:
+    through = knowledge.through(name)
+    if through is not None and positional:
+        if through.shards:
+            machine.events.wraps.append(WrapEvent(site, "", "fully_shard", machine.guard, machine.run, processes=True))
         return _given_back(name, given)
+    if knowledge.rank_zero(name) is not None or name == collectives.FIRST_ONLY_CALL:
+        return collectives.first_only(machine, given, site)
     unwrap = knowledge.unwrap(name)
     if unwrap is not None and positional:
         return modules.unwrapped(machine, positional[0], unwrap.tokens)
@@ -158,6 +166,9 @@ def foreign_method(
     dotted = f"{cls.name}.{name}"
     knowledge = machine.knowledge
     given = (positional, keywords)
+    collectives.noted(machine, dotted, given, site)
+    if knowledge.rank_zero(dotted) is not None:
+        return collectives.first_only(machine, given, site)
     preparer = knowledge.preparers.get((cls.name, name))
     if preparer is not None:
         return modules.prepare(machine, preparer, positional, site)
@@ -165,7 +176,7 @@ def foreign_method(
     if save is not None:
         value, path = argument(given, *save.object), argument(given, *save.path)
         if value is not None:
-            files.save(machine, value, path or Opaque("path"), site)
+            files.save(machine, value, path or Opaque("path"), site, once=save.once)
         return Const(None)
     load = knowledge.load(dotted)
     if load is not None:
@@ -259,7 +270,7 @@ def _spawn(machine: Machine, given: Arguments, site: Site) -> Value:
         calls.call(
             machine,
             function,
-            (Opaque("rank"), *(items or ())),
+            (Opaque(SPAWNED), *(items or ())),
             {} if items is not None else {"**": rest or Opaque("args")},
             site,
         )

@@ -349,6 +349,8 @@ def call_library(
         return _join_path(positional)
     if name in ("os.path.expanduser", "os.path.abspath", "os.path.normpath", "os.path.realpath", "os.fspath"):
         return positional[0] if positional else None
+    if name in ("dataclasses.asdict", "attr.asdict", "attrs.asdict") and positional:
+        return spread(machine, positional[0], lambda plain: entries.fields_of(machine, plain, site))
     if name in ("collections.OrderedDict", "typing.OrderedDict"):
         return _dict(machine, (positional, keywords), site)
     if name in ("functools.partial",) and positional:

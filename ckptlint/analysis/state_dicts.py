@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import entries, key_tests, shapes
+from ckptlint.analysis import collectives, entries, key_tests, shapes
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -26,6 +26,7 @@ from ckptlint.knowledge import Gather
 
 def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> Value:
     """`target.state_dict()`: a dict whose bulk is the keys of the module."""
+    collectives.state_dict_taken(machine, target, site)
     cases = shapes.of_value(machine, target)
     for _, plain in alternatives(target):
         machine.ask(plain, site, is_saved=True)

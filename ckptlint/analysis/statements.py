@@ -25,6 +25,7 @@ from ckptlint.analysis import (
     imports,
     loops,
     matches,
+    rank_tests,
     switches,
     tries,
 )
@@ -222,10 +223,17 @@ def _if(machine: Machine, node: ir.If) -> bool:
         machine.main_blocks.setdefault(machine.frames[-1].file, []).append(node)
         return True
     yes, no = truth(machine, expressions.evaluate(machine, node.test))
-    return branches.branch(
-        machine,
-        [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
-    )
+    if yes and no:
+        yes, no = rank_tests.noted(machine, machine.site(node.test), yes, no)
+        return branches.branch(
+            machine,
+            [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
+        )
+    with rank_tests.decided(machine, node.test, holds=bool(yes)):
+        return branches.branch(
+            machine,
+            [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
+        )
 
 
 def _is_main_test(test: ir.Expr) -> bool:
@@ -289,7 +297,7 @@ def _with(machine: Machine, node: ir.With) -> bool:
     expected = False
     for item in node.items:
         value = expressions.evaluate(machine, item.value)
-        expected = expected or _expects_failure(item.value)
+        expected = expected or tries.expects_failure(item.value)
         if item.target is not None:
             assign(machine, item.target, value)
     if not expected:
@@ -298,14 +306,6 @@ def _with(machine: Machine, node: ir.With) -> bool:
     run_block(machine, node.body)
     machine.tries.pop()
     return True
-
-
-def _expects_failure(node: ir.Expr) -> bool:
-    """`with pytest.raises(RuntimeError):`, `with self.assertRaises(...):`, `with suppress(...):`."""
-    if not isinstance(node, ir.Call):
-        return False
-    name = node.func.name if isinstance(node.func, (ir.Name, ir.Attribute)) else ""
-    return name in ("raises", "assertRaises", "assertRaisesRegex", "suppress")
 
 
 def _import(machine: Machine, node: ir.Import) -> bool:

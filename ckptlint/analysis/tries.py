@@ -107,3 +107,11 @@ def _raised_guard(machine: Machine, node: ir.Try, block: TryBlock) -> Guard:
         return together
     frame = machine.frames[-1]
     return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}", "truthy"),))
+
+
+def expects_failure(node: ir.Expr) -> bool:
+    """`with pytest.raises(RuntimeError):`, `with self.assertRaises(...):`, `with suppress(...):`."""
+    if not isinstance(node, ir.Call):
+        return False
+    name = node.func.name if isinstance(node.func, (ir.Name, ir.Attribute)) else ""
+    return name in ("raises", "assertRaises", "assertRaisesRegex", "suppress")

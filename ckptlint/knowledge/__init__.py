@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from ckptlint.knowledge.entries import Gather, Layer, Loss, Preparer, Saved, Unwrap, Wrapper
+from ckptlint.knowledge.entries import (
+    Collective,
+    Gather,
+    Layer,
+    Loss,
+    Preparer,
+    RankWords,
+    Saved,
+    Unwrap,
+    Wrapper,
+)
 from ckptlint.knowledge.load import Knowledge, load_knowledge
 
-__all__ = ["Gather", "Knowledge", "Layer", "Loss", "Preparer", "Saved", "Unwrap", "Wrapper", "load_knowledge"]
+__all__ = [
+    "Collective",
+    "Gather",
+    "Knowledge",
+    "Layer",
+    "Loss",
+    "Preparer",
+    "RankWords",
+    "Saved",
+    "Unwrap",
+    "Wrapper",
+    "load_knowledge",
+]

@@ -23,6 +23,7 @@ class Wrapper(Entry, frozen=True, kw_only=True):
     inherits: bool = False
     copies: bool = False
     extra: tuple[str, ...] = ()
+    processes: bool = False
 
 
 class Preparer(Entry, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class Preparer(Entry, frozen=True, kw_only=True):
     when: str = ""
     unwraps: str = ""
     keyword: str = ""
+    processes: bool = False
 
 
 class Loss(Entry, frozen=True, kw_only=True):
@@ -54,10 +56,11 @@ class Layer(Entry, frozen=True, kw_only=True):
 
 
 class Save(Entry, frozen=True, kw_only=True):
-    """A call that writes a file."""
+    """A call that writes a file. `once`: of several processes that call it, it lets one write."""
 
     object: tuple[int, str]
     path: tuple[int, str]
+    once: bool = False
 
 
 class Load(Entry, frozen=True, kw_only=True):
@@ -71,7 +74,9 @@ class Fetch(Entry, frozen=True, kw_only=True):
 
 
 class Through(Entry, frozen=True, kw_only=True):
-    """A call that gives its first argument back, changed inside."""
+    """A call that gives its first argument back, changed inside; `shards`: its tensors are cut up among processes."""
+
+    shards: bool = False
 
 
 class Unwrap(Entry, frozen=True, kw_only=True):
@@ -84,6 +89,38 @@ class Gather(Entry, frozen=True, kw_only=True):
     """A call that gives the state dict of a module, without the prefixes of the wrappers that it knows."""
 
     strips: tuple[str, ...]
+
+
+class ProcessGroup(Entry, frozen=True, kw_only=True):
+    """A call after which this process is one of several; `rank` is the argument with its number."""
+
+    rank: tuple[int, str]
+
+
+class RankZero(Entry, frozen=True, kw_only=True):
+    """A decorator: the function runs in the first process alone."""
+
+
+class Collective(Entry, frozen=True, kw_only=True):
+    """A call that waits for all processes. `when`: the wrappers for which that holds; `unless`: an argument."""
+
+    when: tuple[str, ...] = ()
+    unless: str = ""
+
+
+class RankWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Words by which values that speak of processes are known; the data says what each list is."""
+
+    local: tuple[str, ...]
+    node: tuple[str, ...]
+    rank: tuple[str, ...]
+    flag: tuple[str, ...]
+    world: tuple[str, ...]
+    devices: tuple[str, ...]
+    launched: tuple[str, ...]
+    launch: tuple[str, ...]
+    apart: tuple[str, ...]
+    source: str
 
 
 class ModuleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,5 +158,9 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     through: tuple[Through, ...] = ()
     unwrap: tuple[Unwrap, ...] = ()
     gather: tuple[Gather, ...] = ()
+    process_group: tuple[ProcessGroup, ...] = ()
+    rank_zero: tuple[RankZero, ...] = ()
+    collective: tuple[Collective, ...] = ()
+    ranks: RankWords | None = None
     module: ModuleFacts | None = None
     saved: tuple[Saved, ...] = ()

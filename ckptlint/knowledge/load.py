@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ckptlint.knowledge.entries import (
+    Collective,
     Entries,
     Entry,
     Fetch,
@@ -21,6 +22,8 @@ from ckptlint.knowledge.entries import (
     Load,
     Loss,
     Preparer,
+    ProcessGroup,
+    RankZero,
     Save,
     Through,
     Unwrap,
@@ -32,7 +35,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-FILES = ("wrappers.toml", "losses.toml", "layers.toml", "calls.toml", "modules.toml")
+FILES = ("wrappers.toml", "losses.toml", "layers.toml", "calls.toml", "modules.toml", "processes.toml")
 
 E = TypeVar("E", bound=Entry)
 
@@ -45,6 +48,7 @@ class Knowledge:
         self._patterns: list[tuple[str, Wrapper]] = []
         self.preparers: dict[tuple[str, str], Preparer] = {}
         self.module = next(one.module for one in entries if one.module is not None)
+        self.ranks = next(one.ranks for one in entries if one.ranks is not None)
         self.saved = tuple(saved for one in entries for saved in one.saved)
         for one in entries:
             for group in (
@@ -57,6 +61,9 @@ class Knowledge:
                 one.through,
                 one.unwrap,
                 one.gather,
+                one.process_group,
+                one.rank_zero,
+                one.collective,
             ):
                 for entry in group:
                     self._add(entry)
@@ -117,6 +124,18 @@ class Knowledge:
     def gather(self, name: str) -> Gather | None:
         """The call of that name that gathers a state dict."""
         return self._find(Gather, name)
+
+    def process_group(self, name: str) -> ProcessGroup | None:
+        """The call of that name that joins a group of processes."""
+        return self._find(ProcessGroup, name)
+
+    def rank_zero(self, name: str) -> RankZero | None:
+        """The decorator of that name that keeps all processes but the first from a function."""
+        return self._find(RankZero, name)
+
+    def collective(self, name: str) -> Collective | None:
+        """The call of that name that waits for all processes."""
+        return self._find(Collective, name)
 
     def is_other(self, name: str) -> bool:
         """Whether what the class or function of that name makes is known to be no module: an optimizer, a loader."""
