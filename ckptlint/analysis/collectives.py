@@ -27,7 +27,7 @@ def noted(machine: Machine, name: str, given: tuple[tuple[Value, ...], Mapping[s
         position, keyword = group.rank
         rank = positional[position] if 0 <= position < len(positional) else keywords.get(keyword)
         symbol = symbol_of(rank) if rank is not None else ""
-        machine.events.process_groups.append(ProcessGroupEvent(site, name, symbol, machine.guard, machine.run))
+        machine.events.process_groups.append(ProcessGroupEvent(site, name, symbol, machine.guard, machine.entry))
     collective = machine.knowledge.collective(name)
     if collective is None:
         return
@@ -101,7 +101,7 @@ def _note(machine: Machine, name: str, site: Site) -> None:
     tests = rank_tests.passed(machine)
     if tests:
         machine.events.collectives.append(
-            CollectiveEvent(site, name.rpartition(".")[2], machine.guard, machine.run, tests)
+            CollectiveEvent(site, name.rpartition(".")[2], machine.guard, machine.entry, tests)
         )
 
 

@@ -1,5 +1,8 @@
 """What the run saw happen at the places that the rules talk about.
 
+`run` counts the runs, `entry` the ways into the project's code within them: what happens in one entry happens in one
+call of a script or of a function, one thing after the other.
+
 The same place can be run several times, from several callers and scripts; each time is an event. A rule asks for the
 events of a place and decides what they say together.
 """
@@ -45,6 +48,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
     stack: tuple[Site, ...] = ()
     implied: str = ""
     once: bool = False
+    entry: int = 0
     tests: tuple[RankTest, ...] = ()
 
 
@@ -138,6 +142,7 @@ class WrapEvent(msgspec.Struct, frozen=True):
     guard: Guard
     run: int
     processes: bool = False
+    entry: int = 0
 
 
 class ProcessGroupEvent(msgspec.Struct, frozen=True):
@@ -150,7 +155,7 @@ class ProcessGroupEvent(msgspec.Struct, frozen=True):
     name: str
     rank: str
     guard: Guard
-    run: int
+    entry: int
 
 
 class CollectiveEvent(msgspec.Struct, frozen=True):
@@ -159,7 +164,7 @@ class CollectiveEvent(msgspec.Struct, frozen=True):
     site: Site
     name: str
     guard: Guard
-    run: int
+    entry: int
     tests: tuple[RankTest, ...] = ()
 
 

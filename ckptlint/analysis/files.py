@@ -49,6 +49,7 @@ def save(machine: Machine, value: Value, path: Value, site: Site, implied: str =
             tuple(machine.calls[-6:]),
             implied,
             once,
+            machine.entry,
             rank_tests.passed(machine),
         )
     )

@@ -178,6 +178,7 @@ class Machine:
         self.registering: dict[tuple[str, int], bool] = {}
         self.assigned_once: dict[str, frozenset[str]] = {}
         self.run = 0
+        self.entry = 0
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
         self.files = 0

@@ -94,7 +94,7 @@ def _hold(machine: Machine, made: Ref, wrapper: Wrapper, inner: Value, site: Sit
         inner = copied(machine, inner)
     machine.set(made, child, inner, site)
     machine.events.wraps.append(
-        WrapEvent(site, wrapper.token, wrapper.kind, machine.guard, machine.run, wrapper.processes)
+        WrapEvent(site, wrapper.token, wrapper.kind, machine.guard, machine.run, wrapper.processes, machine.entry)
     )
 
 

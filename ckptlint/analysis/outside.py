@@ -108,7 +108,9 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
     through = knowledge.through(name)
     if through is not None and positional:
         if through.shards:
-            machine.events.wraps.append(WrapEvent(site, "", "fully_shard", machine.guard, machine.run, processes=True))
+            machine.events.wraps.append(
+                WrapEvent(site, "", "fully_shard", machine.guard, machine.run, True, machine.entry)
+            )
         return _given_back(name, given)
     if knowledge.rank_zero(name) is not None or name == collectives.FIRST_ONLY_CALL:
         return collectives.first_only(machine, given, site)

@@ -82,6 +82,7 @@ def _run(machine: Machine, file: str, action: Callable[[], object]) -> None:
     if machine.steps_left <= 0:
         return
     machine.run += 1
+    machine.entry += 1
     machine.disk = machine.memory.new_owner()
     machine.escaped = []
     before = machine.memory.owners
@@ -241,6 +242,7 @@ def _call_unknown(machine: Machine, function: Function, receiver: tuple[Value, .
         return
     names = [one.name for one in code.params if one.kind in ("positional", "normal")][len(receiver) :]
     keywords: dict[str, Value] = {one.name: Opaque(one.name) for one in code.params if one.kind == "keyword"}
+    machine.entry += 1
     machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
     unknown = [Opaque(generic.option(name)) for name in names]
     functions.call_function(machine, function, (*receiver, *unknown), keywords, site)

@@ -1,6 +1,6 @@
 """Files that several processes of a distributed run write at once.
 
-A save is held against what shows that its run has several processes: a module wrapped in DistributedDataParallel, or a
+A save is held against what shows that there are several processes: a module wrapped in DistributedDataParallel, or a
 process group that is joined. Who gets to the save is told by its guard, see `ranks`:
 
     model = DistributedDataParallel(model)
@@ -56,8 +56,8 @@ def shared_writes(project: Project) -> Iterator[SharedWrite]:
     for save in events.saves:
         if save.once or save.implied or not _is_checkpoint(save) or not _is_shared(machine, save.path):
             continue
-        tests = Tests(numbered.get(save.run, {}), machine.rank_cases)
-        for context in contexts.get(save.run, ()):
+        tests = Tests(numbered.get(save.entry, {}), machine.rank_cases)
+        for context in contexts.get(save.entry, ()):
             write = _held_against(machine, save, context, tests)
             if write is not None and (save.site not in found or write.every > found[save.site].every):
                 found[save.site] = write
@@ -65,7 +65,7 @@ def shared_writes(project: Project) -> Iterator[SharedWrite]:
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Under which conditions a run is one of several processes, and where that is seen."""
+    """Under which conditions this is one of several processes, and where that is seen."""
 
     guard: Guard
     site: Site
@@ -74,24 +74,24 @@ class Context(msgspec.Struct, frozen=True):
 
 
 def _contexts(wraps: Iterable[WrapEvent], groups: Iterable[ProcessGroupEvent]) -> dict[int, list[Context]]:
-    """What makes the runs several processes: wrappers, and where there are none, the group that is joined."""
+    """By entry, what makes it one of several processes: wrappers, or else the group that is joined."""
     found: dict[int, dict[Context, None]] = {}
     for wrap in wraps:
         if wrap.processes:
-            found.setdefault(wrap.run, {})[Context(wrap.guard, wrap.site, wrap.wrapper)] = None
+            found.setdefault(wrap.entry, {})[Context(wrap.guard, wrap.site, wrap.wrapper)] = None
     for group in groups:
-        if group.run not in found:
+        if group.entry not in found:
             foreign = not group.name.startswith(("torch.", "deepspeed."))
-            found[group.run] = {Context(group.guard, group.site, "", foreign): None}
-    return {run: list(contexts) for run, contexts in found.items()}
+            found[group.entry] = {Context(group.guard, group.site, "", foreign): None}
+    return {entry: list(contexts) for entry, contexts in found.items()}
 
 
 def _numbered(groups: Iterable[ProcessGroupEvent]) -> dict[int, dict[str, str]]:
-    """By run, what the arguments of `init_process_group(rank=...)` say of symbols: that is the number among all."""
+    """By entry, what the arguments of `init_process_group(rank=...)` say of symbols: that is the number among all."""
     found: dict[int, dict[str, str]] = {}
     for group in groups:
         if group.rank and not group.rank.isdigit():
-            found.setdefault(group.run, {})[group.rank] = "rank"
+            found.setdefault(group.entry, {})[group.rank] = "rank"
     return found
 
 
@@ -157,7 +157,7 @@ def lonely_collectives(project: Project) -> Iterator[LonelyCollective]:
     numbered = _numbered(project.events.process_groups)
     found: dict[Site, LonelyCollective] = {}
     for call in project.events.collectives:
-        tests = Tests(numbered.get(call.run, {}), machine.rank_cases)
+        tests = Tests(numbered.get(call.entry, {}), machine.rank_cases)
         first, neighbour, other = (
             passes(machine.ranks, call.guard, frozenset(), process, tests)
             for process in (FIRST, NEIGHBOUR, OTHER_MACHINE)
