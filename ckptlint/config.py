@@ -26,6 +26,25 @@ SeverityName = Literal["error", "warning", "info"]
 PythonVersion = Literal["py37", "py38", "py39", "py310", "py311", "py312", "py313", "py314", "py315"]
 
 
+class CheckpointEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """One of `[[tool.ckptlint.checkpoints]]`: what `ckptlint verify` is to hold against what."""
+
+    path: str
+    """The file or folder, relative to the configuration."""
+    model: str
+    """`package.module:factory`; the folder of the configuration is on the import path."""
+    args: dict[str, str | int | float | bool] = {}
+    """What the factory is called with."""
+    entry: str | None = None
+    """The state dict in the file (default: the one that fits best)."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:N`."""
+    strict: bool = True
+    """What `load_state_dict` is given."""
+    forward: str | None = None
+    """The shape of one forward pass, `1,3,224,224`."""
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """The keys of the configuration, each with its meaning in one line (the README's table is this class).
 
@@ -76,6 +95,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Where the cache lies (default: .ckptlint_cache in the root)."""
     knowledge: Entries | None = None
     """Wrappers, unwrap helpers, savers and loaders of your own; the root's configuration alone is asked."""
+    checkpoints: tuple[CheckpointEntry, ...] = ()
+    """What `ckptlint verify` holds against what when it is given no file: path, model, entry, device."""
     root: bool | None = None
     """ckptlint.toml only: this folder is the root of a project."""
 

@@ -8,7 +8,8 @@
 Prefixes are stripped in the order given, each at the start of the key only. A drop pattern is a shell pattern for the
 whole key, before or after stripping. `old=new` renames whole parts at the start of the key (`head.fc` is not
 `head.fc2`); with stars it is a pattern for the whole key, and the stars of `new` take what those of `old` matched:
-`*.gamma=*.weight`. Drops come before renames.
+`*.gamma=*.weight`. A part `#` is a number, of a layer for example: `layers.#.block=layers.#`. Drops come before
+renames.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from typing import NamedTuple
 
 from ckptlint.checkpoint.model import BadCheckpoint
 from ckptlint.checkpoint.summary import plain_name
+
+# A star, or a part of the key that is `#`.
+_WILD = re.compile(r"\*|(?<![^.])#(?![^.])")
 
 
 class KeyPlan(NamedTuple):
@@ -47,7 +51,8 @@ class KeyEdits(NamedTuple):
         Raises BadCheckpoint when two keys would become one.
         """
         drops = [re.compile(fnmatch.translate(pattern)) for pattern in self.drop]
-        renames = [_renamer(old, new) for old, new in self.rename]
+        found = [renaming(old, new) for old, new in self.rename]
+        renames = [(re.compile(pattern, re.DOTALL), template) for pattern, template in found]
         names: dict[str, str | None] = {}
         taken: dict[str, str] = {}
         for key in keys:
@@ -80,24 +85,34 @@ def parse_rename(text: str) -> tuple[str, str]:
     old, separator, new = text.partition("=")
     if not separator or not old:
         raise BadCheckpoint(f"--rename {text!r} is not of the form old=new")
-    if new.count("*") > old.count("*"):
-        raise BadCheckpoint(f"--rename {text!r}: the right side has more stars than the left")
+    for wild, words in (("*", "stars"), ("#", "numbers (#)")):
+        if _WILD.findall(new).count(wild) > _WILD.findall(old).count(wild):
+            raise BadCheckpoint(f"--rename {text!r}: the right side has more {words} than the left")
     return old, new
 
 
-def _renamer(old: str, new: str) -> tuple[re.Pattern[str], str]:
-    """A pattern and the template that replaces what it matches."""
-    if "*" in old:
-        pattern = "(.*)".join(re.escape(piece) for piece in old.split("*"))
-        pieces = new.split("*")
-        template = pieces[0].replace("\\", r"\\")
-        for number, piece in enumerate(pieces[1:], 1):
-            template += rf"\g<{number}>" + piece.replace("\\", r"\\")
-        return re.compile(f"^{pattern}$", re.DOTALL), template
-    plain = new.replace("\\", r"\\")
-    if old.endswith("."):
-        return re.compile("^" + re.escape(old)), plain
-    return re.compile("^" + re.escape(old) + r"(?=\.|$)"), plain
+class Renaming(NamedTuple):
+    """A regular expression, and the template for what it matches at the start of a key."""
+
+    pattern: str
+    template: str
+
+
+def renaming(old: str, new: str) -> Renaming:
+    """`old=new` as a regular expression: its stars and numbers are groups, which the template takes in their order."""
+    pieces = _WILD.split(old)
+    wilds = _WILD.findall(old)
+    pattern = re.escape(pieces[0])
+    for wild, piece in zip(wilds, pieces[1:], strict=True):
+        pattern += ("(.*)" if wild == "*" else r"(\d+)") + re.escape(piece)
+    groups = {kind: iter([at for at, wild in enumerate(wilds, 1) if wild == kind]) for kind in "*#"}
+    texts = _WILD.split(new)
+    template = texts[0].replace("\\", r"\\")
+    for wild, text in zip(_WILD.findall(new), texts[1:], strict=True):
+        template += rf"\g<{next(groups[wild])}>" + text.replace("\\", r"\\")
+    if "*" in wilds:
+        return Renaming(f"^{pattern}$", template)
+    return Renaming(f"^{pattern}" if old.endswith(".") else rf"^{pattern}(?=\.|$)", template)
 
 
 def rename_metadata(metadata: dict[object, object], plan: KeyPlan) -> dict[object, object]:

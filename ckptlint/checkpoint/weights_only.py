@@ -85,6 +85,7 @@ _RUNS_CODE = frozenset({
     "bdb", "timeit", "cProfile", "profile", "marshal", "importlib", "commands", "pip", "asyncio", "multiprocessing",
     "urllib", "requests", "http", "ftplib", "smtplib", "telnetlib", "ssl", "tempfile", "idlelib", "pydoc", "zipimport",
 })  # fmt: skip
+_OPENS_FILES = frozenset({"io.open", "io.FileIO", "_io.open", "_io.FileIO"})
 _RUNS_CODE_BUILTINS = frozenset({"eval", "exec", "execfile", "compile", "open", "__import__", "breakpoint", "input"})
 
 
@@ -97,4 +98,6 @@ def is_allowed(found: Global) -> bool:
 def runs_code(found: Global) -> bool:
     """Whether the only use of this global in a pickle is an attack."""
     module, _, name = found.qualified.rpartition(".")
-    return module.partition(".")[0] in _RUNS_CODE or (module == "builtins" and name in _RUNS_CODE_BUILTINS)
+    if module == "builtins":
+        return name in _RUNS_CODE_BUILTINS
+    return module.partition(".")[0] in _RUNS_CODE or found.qualified in _OPENS_FILES

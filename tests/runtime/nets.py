@@ -1,0 +1,98 @@
+"""Models that the tests verify checkpoints against; `tests.runtime.nets:Net` is how the command line names them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Layers, a batch norm, a head, a buffer that is not saved, and a loss if it is asked for."""
+
+    def __init__(self, classes: int = 10, layers: int = 3, criterion: bool = False) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+        self.layers = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(layers))
+        self.fc = nn.Linear(8, classes)
+        self.register_buffer("scratch", torch.ones(3), persistent=False)
+        if criterion:
+            self.criterion = nn.CrossEntropyLoss(weight=torch.ones(classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for layer in self.layers:
+            x = layer(x)
+        return self.fc(x.mean((2, 3))) * self.scratch.sum()
+
+
+class NeedsNumbers(Net):
+    """It cannot be built on the meta device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rates = [rate.item() for rate in torch.linspace(0, 1, 3)]
+
+
+class Copies(Net):
+    """Its own loading code copies, which on a meta tensor does nothing."""
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):  # type: ignore[no-untyped-def]
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.copy_(state_dict[prefix + name])
+
+
+class Swallows(Net):
+    """Its load_state_dict accepts everything and does nothing."""
+
+    def load_state_dict(self, *_: object, **__: object) -> None:  # type: ignore[override]
+        return None
+
+
+class WithState(nn.Module):
+    """A module with extra state, which is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+        self.steps = 0
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"steps": self.steps}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.steps = state["steps"]
+
+
+class Tied(nn.Module):
+    """Two names for one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 4)
+        self.head = nn.Linear(4, 5, bias=False)
+        self.head.weight = self.embed.weight
+
+
+class Masked(nn.Module):
+    """A buffer with infinities, as attention masks have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+        self.register_buffer("mask", torch.full((2, 2), float("-inf")).triu(1))
+
+
+def fails() -> nn.Module:
+    raise ValueError("no such configuration")
+
+
+def no_module() -> tuple[int, int]:
+    return (1, 2)
+
+
+def half(classes: int = 10) -> nn.Module:
+    return Net(classes).half()
+
+
+ready = Net()
