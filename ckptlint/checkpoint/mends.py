@@ -121,13 +121,15 @@ def _restored(found: Fit, model: Mapping[str, Member]) -> int:
 def _try(base: KeyEdits, file: Mapping[str, Member], model: Mapping[str, Member], total: int) -> Mend | None:
     """Apply the edits, drop what then has no place in the model, and see how it fits; None where keys collide."""
     try:
-        first = fit(after := renamed(file, base.plan(file)), model)
+        plan = base.plan(file)
+        after = renamed(file, plan)
+        first = fit(after, model)
         reshaped = {key: (after[key], model[key]) for key in first.mismatched}
         outside = {*first.unexpected, *first.mismatched}
-        plan = base.plan(file)
         unwanted = [key for key, new in plan.names.items() if new in outside]
-        edits = base._replace(drop=_drops(base, unwanted, [key for key in file if key not in set(unwanted)]))
-        plan = edits.plan(file)
+        kept = [key for key, new in plan.names.items() if new not in outside]
+        edits = base._replace(drop=_drops(base, unwanted, kept))
+        plan = edits.plan(file) if unwanted else plan
     except BadCheckpoint:
         return None
     found = fit(renamed(file, plan), model)

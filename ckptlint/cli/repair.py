@@ -4,10 +4,12 @@
   ckptlint repair model.pth -o clean.pth --drop 'criterion.*' --rename head.fc=classifier --rename '*.gamma=*.weight'
   ckptlint repair model.pth -o model.safetensors --to safetensors
   ckptlint repair whole_model.pt -o state_dict.pth --state-dict
+  ckptlint repair ddp.pth -o bare.pth --for nets.resnet:resnet18     the mend that `ckptlint verify` finds for a model
 
 Every state dict of the file is mended, or the one that --entry names; `_metadata`, ties and everything else in the file
 are kept. Tensors are copied byte by byte, never decoded; nothing of torch is needed. Legacy files come out as zip. The
-copy is read again before it takes its name.
+copy is read again before it takes its name. With --for, torch is needed and your model's code is run (it is imported
+and called); the checkpoint never is.
 
 Exit code 0 written (or shown, with --dry-run), 2 when that cannot be done.
 """
@@ -15,6 +17,11 @@ Exit code 0 written (or shown, with --dry-run), 2 when that cannot be done.
 from __future__ import annotations
 
 import argparse
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ckptlint.checkpoint.key_edits import KeyEdits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="rename the start of keys, whole parts only; with stars a pattern for the whole key",
     )
+    parser.add_argument(
+        "--for",
+        dest="model",
+        metavar="MODULE:FACTORY",
+        help="take the mend that makes the file fit this model; MODULE is imported and FACTORY called",
+    )
+    parser.add_argument(
+        "--arg", metavar="NAME=VALUE", action="append", default=[], help="an argument for the factory (repeatable)"
+    )
     parser.add_argument("--entry", metavar="NAME", help="mend this state dict alone (model, state_dict, ...)")
     parser.add_argument(
         "--state-dict", action="store_true", help="replace a pickled module or TorchScript by its state dict"
@@ -57,11 +73,17 @@ def run(args: argparse.Namespace) -> int:
     edits = KeyEdits(
         tuple(args.strip_prefix), args.add_prefix, tuple(args.drop), tuple(parse_rename(text) for text in args.rename)
     )
-    if edits == KeyEdits() and args.to is None and not args.state_dict:
-        raise Failure("say what to mend: --strip-prefix, --drop, --rename, --add-prefix, --state-dict or --to")
+    if edits == KeyEdits() and args.to is None and not args.state_dict and args.model is None:
+        raise Failure("say what to mend: --strip-prefix, --drop, --rename, --add-prefix, --state-dict, --for or --to")
     if args.output is None and not args.dry_run:
         raise Failure("say where to write the mended copy: -o OUT")
-    plan = plan_repair(args.file, edits, args.entry, modules=args.state_dict or args.to == "safetensors")
+    entry, modules = args.entry, args.state_dict or args.to == "safetensors"
+    if args.model is not None:
+        if edits != KeyEdits():
+            raise Failure("--for finds the edits itself: leave --strip-prefix, --drop, --rename and --add-prefix out")
+        edits, entry, whole = _mend_for(args)
+        modules = modules or whole
+    plan = plan_repair(args.file, edits, entry, modules=modules)
     for line in plan.lines():
         print(line)
     if args.dry_run:
@@ -69,8 +91,21 @@ def run(args: argparse.Namespace) -> int:
     if args.to == "safetensors" or (args.to is None and plan.checkpoint.format == "safetensors"):
         from ckptlint.checkpoint.to_safetensors import write_safetensors  # noqa: PLC0415
 
-        write_safetensors(plan, args.output, args.entry, force=args.force)
+        write_safetensors(plan, args.output, entry, force=args.force)
     else:
         write_repair(plan, args.output, force=args.force)
     print(f"wrote {args.output}")
     return 0
+
+
+def _mend_for(args: argparse.Namespace) -> tuple[KeyEdits, str, bool]:
+    """The edits that make the file fit the model, the entry that they are for, and whether it is a pickled module."""
+    from ckptlint.cli.torch_needed import torch_needed  # noqa: PLC0415
+
+    with torch_needed("repair --for"):
+        from ckptlint.runtime.factory import Factory, parse_args  # noqa: PLC0415
+        from ckptlint.runtime.mending import mend_for  # noqa: PLC0415
+    found = mend_for(args.file, Factory(args.model, parse_args(args.arg), os.getcwd()), args.entry)
+    for line in found.lines:
+        print(line)
+    return found.edits, found.entry, found.whole_module

@@ -20,6 +20,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from ckptlint.cli.torch_needed import torch_needed
 from ckptlint.failure import Failure
 
 if TYPE_CHECKING:
@@ -46,15 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify; the exit code."""
-    try:
+    with torch_needed("verify"):
         from ckptlint.runtime.processes import Processes  # noqa: PLC0415
         from ckptlint.runtime.result import Verification, as_json  # noqa: PLC0415
         from ckptlint.runtime.text import verification_lines  # noqa: PLC0415
         from ckptlint.runtime.verify import verify  # noqa: PLC0415
-    except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] != "torch":
-            raise
-        raise Failure(f"verify needs torch ({error}): pip install 'ckptlint[runtime]'") from None
     requests = [_request(args)] if args.file is not None else _configured(args)
     processes = Processes(requests[0].device)
     found: list[Verification] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -98,7 +99,9 @@ def load_distributed(checkpoint: Checkpoint, entry: str, file: Mapping[str, Memb
     reader = CarefulReader(checkpoint.path)
     started = time.perf_counter()
     try:
-        dcp.load({entry: state} if entry else dict(state), storage_reader=reader)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that it is one process is known
+            dcp.load({entry: state} if entry else dict(state), storage_reader=reader)
     except (RuntimeError, ValueError, KeyError, OSError, dcp.api.CheckpointException) as error:
         lines = str(error).strip().splitlines()
         raise CannotLoadError(f"torch.distributed.checkpoint fails: {lines[0] if lines else error!r}") from None

@@ -59,4 +59,5 @@ class Processes:
     def leave(self) -> None:
         """Give the group up."""
         if self.count > 1:
+            dist.barrier()  # one that leaves while another still talks aborts it
             dist.destroy_process_group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from fnmatch import fnmatch
 
 import pytest
@@ -79,9 +80,11 @@ def test_no_mend(file: dict[str, Member]) -> None:
     assert find_mend(file, sized(other__weight=(7, 7), another=(3,))) is None
 
 
-def test_fifty_thousand_keys_in_bounded_time() -> None:
-    many = {f"layers.{n}.part.{m}.weight": Member("float32", (n, m)) for n in range(250) for m in range(200)}
+def test_ten_thousand_keys_in_bounded_time() -> None:
+    many = {f"layers.{n}.part.{m}.weight": Member("float32", (n, m)) for n in range(100) for m in range(100)}
+    started = time.process_time()
     mend = find_mend(prefixed("module.", many), many)
+    assert time.process_time() - started < 20  # 2.5 where nothing else runs
     assert mend is not None
     assert repair_flags(mend.edits) == "--strip-prefix module."
 

@@ -16,7 +16,7 @@ import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"torch", "numpy", "libcst", "msgspec", "safetensors"}:
-            raise ImportError(f"{name} is not to be imported")
+            raise ImportError(f"{name} is not to be imported", name=name)
 sys.meta_path.insert(0, Blocker())
 from ckptlint.__main__ import main
 sys.exit(main(sys.argv[1:]))
