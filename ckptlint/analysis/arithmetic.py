@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ckptlint.analysis import keys
+from ckptlint.analysis import keys, picks
 from ckptlint.analysis.guards import Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -21,6 +21,7 @@ from ckptlint.analysis.values import (
     Keys,
     Opaque,
     Ref,
+    Site,
     Text,
     TupleValue,
     Value,
@@ -93,6 +94,9 @@ def text(parts: tuple[str | Opaque, ...]) -> Value:
 
 def binary(machine: Machine, op: str, left: Value, right: Value) -> Value:
     """`left op right`."""
+    if op in ("-", "^") and (isinstance(left, Keys) or isinstance(right, Keys)):
+        picks.note_counted(machine, left)
+        picks.note_counted(machine, right)
     if isinstance(left, Const) and isinstance(right, Const):
         known = _constants(op, left.value, right.value)
         if known is not None:
@@ -148,10 +152,14 @@ def _filled(template: str, given: list[Value]) -> list[str | Opaque]:
     return result
 
 
-def compare(machine: Machine, op: str, left: Value, right: Value) -> Value:
+def compare(machine: Machine, op: str, left: Value, right: Value, site: Site | None = None) -> Value:
     """`left op right` for a comparison; a test of an unknown against a constant is a literal on its symbol."""
     if op in ("in", "not in"):
-        return _negate(_contains(machine, left, right), op == "not in")
+        symbol = picks.asked(machine, left, right, site)
+        return _negate(_contains(machine, left, right, symbol), op == "not in")
+    if isinstance(left, Keys) and isinstance(right, Keys):
+        picks.note_counted(machine, left)
+        picks.note_counted(machine, right)
     if op in ("is", "is not"):
         same = _same_class(machine, left, right)
         return _negate(_identical(left, right) if same is None else Const(same), op == "is not")
@@ -214,7 +222,7 @@ def _identical(left: Value, right: Value) -> Value:
     return Opaque(shorten(f"({symbol_of(left)} is {symbol_of(right)})"))
 
 
-def _contains(machine: Machine, item: Value, container: Value) -> Value:
+def _contains(machine: Machine, item: Value, container: Value, symbol: str | None = None) -> Value:
     if isinstance(item, Const) and isinstance(item.value, str):
         if isinstance(container, Key):
             return keys.mentions(container, item.value)
@@ -222,8 +230,10 @@ def _contains(machine: Machine, item: Value, container: Value) -> Value:
             return Const(item.value in container.value)
     if isinstance(item, Key):
         owner = keys.content_of(machine, container)
-        if owner is not None:
-            return keys.member(item, owner)
+        if owner is not None and not keys.member(item, owner):
+            return Const(False)
+    if symbol is not None:
+        return Opaque(symbol)
     if isinstance(container, (Keys, Content)) and isinstance(item, Const):
         return Opaque(shorten(f"({item.value!r} in keys)"))
     if isinstance(container, TupleValue):

@@ -7,7 +7,7 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 
 from __future__ import annotations
 
-from ckptlint.analysis import classes, entries, functions, imports
+from ckptlint.analysis import classes, entries, functions, imports, results
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
@@ -25,6 +25,7 @@ from ckptlint.analysis.values import (
     Key,
     KeyPieces,
     Keys,
+    LoadResult,
     Method,
     Opaque,
     Package,
@@ -174,6 +175,8 @@ def find(machine: Machine, owner: Value, name: str, site: Site) -> Value | Missi
         return _of_super(machine, owner, name, site)
     if isinstance(owner, (Const, Text, Key, KeyPieces, Keys, TupleValue)):
         return Method(owner, name)
+    if isinstance(owner, LoadResult):
+        return results.attribute(machine, owner, name, site)
     if isinstance(owner, TensorValue):
         return owner if name in ("data", "grad", "T") else Method(owner, name)
     if isinstance(owner, Partial) and name == "func":

@@ -10,6 +10,8 @@ from ckptlint.analysis import (
     methods,
     modules,
     outside,
+    picks,
+    results,
 )
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.spreading import spread
@@ -21,6 +23,7 @@ from ckptlint.analysis.values import (
     ClassValue,
     External,
     Function,
+    LoadResult,
     Method,
     Opaque,
     Partial,
@@ -35,6 +38,8 @@ from ckptlint.facts import ir
 def evaluate_call(machine: Machine, node: ir.Call) -> Value:
     """The value of a call expression."""
     site = machine.site(node)
+    if machine.member_tests and isinstance(node.func, (ir.Name, ir.Attribute)) and node.func.name in picks.TELLING:
+        picks.note_told(machine)
     if isinstance(node.func, ir.Name) and node.func.name == "super":
         return _super(machine, node)
     if isinstance(node.func, ir.Attribute):
@@ -129,6 +134,8 @@ def call(
         return methods.call_method(machine, function, positional, keywords, site)
     if isinstance(function, External):
         return outside.call_external(machine, function, positional, keywords, site)
+    if isinstance(function, LoadResult):
+        results.note_misuse(machine, function, site)
     if isinstance(function, Ref):
         return _call_object(machine, function, positional, keywords, site)
     return _unknown(machine, function, positional, keywords, site)

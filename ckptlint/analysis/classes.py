@@ -19,6 +19,8 @@ from ckptlint.knowledge import Saved, Wrapper
 
 _DEEPEST_BASES = 24
 
+_MODULE = External("torch.nn.Module")
+
 
 def define(machine: Machine, node: ir.ClassDef) -> ClassValue:
     """A `class` statement: its bases are evaluated, its body is run in a scope of its own."""
@@ -113,6 +115,8 @@ def attribute(machine: Machine, cls: Value, name: str, after: int | None = None)
     """An attribute of the class or its project bases; with `after`, only of what comes after that class."""
     passed = after is None
     for one in resolution_order(machine, cls):
+        if passed and one == _MODULE and name in machine.knowledge.module.methods:
+            return None  # torch's own comes before that of a mixin
         if passed and isinstance(one, ClassValue):
             value = machine.memory.read(machine.class_info(one).scope, name)
             if value is not None:

@@ -23,6 +23,9 @@ from ckptlint.analysis.machine import Frame, FunctionInfo, Machine
 from ckptlint.analysis.values import Bound, ClassValue, Function, Partial, Ref, Site, Value
 from ckptlint.facts import ir
 
+#: What a decorator of Python makes of a method.
+KINDS = {"@staticmethod": "static", "@classmethod": "class", "@property": "property"}
+
 
 def applied(machine: Machine, decorators: Iterable[Value], value: Value, site: Site) -> Value:
     """What a stack of decorators, the outermost first, makes of a value."""
@@ -53,3 +56,21 @@ def of_function(machine: Machine, info: FunctionInfo, code: ir.FunctionDef) -> V
         if info.name_means == bare:
             info.decorated = False
     return info.name_means if info.decorated else None
+
+
+def kind_of(machine: Machine, file: str, unit: int) -> str:
+    """Static, class, property or plain: read from the lines of the decorators, without parsing the unit."""
+    header = machine.store.headers(file)[unit]
+    lines = machine.lines(file)
+    for row in range(header.first_row - 1, header.last_row):
+        line = lines[row].strip()
+        if not line.startswith("@"):
+            break
+        word = line.split("(")[0].split("#")[0].strip()
+        if word in KINDS:
+            return KINDS[word]
+        if word.endswith(("cached_property", ".getter", "lazy_property")):
+            return "property"
+        if word.endswith(".setter"):
+            return "setter"
+    return "plain"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ckptlint.analysis import key_tests, keys
+from ckptlint.analysis import key_tests, keys, picks, results
 from ckptlint.analysis.guards import Guard, Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -25,6 +25,7 @@ from ckptlint.analysis.values import (
     Key,
     KeyPieces,
     Keys,
+    LoadResult,
     Opaque,
     Ref,
     Site,
@@ -121,6 +122,8 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
         )
     if isinstance(owner, Keys):
         return element_of_keys(owner)
+    if isinstance(owner, LoadResult):
+        return results.UNEXPECTED if index == Const(1) else results.MISSING
     if isinstance(owner, Opaque):
         return Opaque(shorten(f"{owner.symbol}[{symbol_of(index)}]"), fresh=owner.fresh)
     if isinstance(owner, External):
@@ -157,7 +160,8 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
             return value
     bulk = machine.get(owner, BULK)
     if isinstance(index, Key):
-        return TensorValue(keys.written(index))
+        own = info.history is not None and info.history.own and isinstance(bulk, Content)
+        return TensorValue(bulk if own and isinstance(bulk, Content) else keys.written(index))
     if info.kind == "list" and bulk is not None:
         return bulk
     if bulk is not None and bulk != NONE:
@@ -247,6 +251,8 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
         machine.give((value,))
         return
     info = machine.info(owner)
+    if machine.frames[-1].looping:
+        picks.note_put(machine, owner, index, value, site)
     if isinstance(index, Choice):
         _set_each(machine, owner, index, value)
     elif isinstance(index, Key):
@@ -304,8 +310,9 @@ def with_flags(content: Content, *, filtered: bool = False, partial: bool = Fals
     return msgspec.structs.replace(content, filtered=content.filtered or filtered, partial=content.partial or partial)
 
 
-def merge_into(machine: Machine, target: Ref, source: Value) -> None:
+def merge_into(machine: Machine, target: Ref, source: Value, site: Site | None = None) -> None:
     """`{**source}`, `target.update(source)`."""
+    picks.note_drawn(machine, target, source, site or machine.info(target).site)
     if isinstance(source, Choice):
         source = next((plain for _, plain in source.alternatives if isinstance(plain, Ref)), source)
     if not isinstance(source, Ref):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from ckptlint.analysis.guards import Guard
-from ckptlint.analysis.values import Content, Shape, Site, Value
+from ckptlint.analysis.values import Content, Ref, Shape, Site, Value
 
 
 class SavedPart(msgspec.Struct, frozen=True):
@@ -71,17 +71,22 @@ class TargetCase(msgspec.Struct, frozen=True):
 
 
 class SourceCase(msgspec.Struct, frozen=True):
-    """The state dict that is loaded, in one case; content None: not a state dict that the run could follow."""
+    """The state dict that is loaded, in one case; content None: not a state dict that the run could follow.
+
+    `held` is the dict, where there is one.
+    """
 
     guard: Guard
     content: Content | None
     empty: bool = False
+    held: Ref | None = None
 
 
 class ApplyEvent(msgspec.Struct, frozen=True):
     """`target.load_state_dict(source)`. `strict` is None when it is not known.
 
-    `handled`: a handler around it takes the error; `after` are the loads whose failure led here.
+    `handled`: a handler around it takes the error; `after` are the loads whose failure led here. `call` is the call
+    that is run in the end: another one than `site` inside a class's own `load_state_dict`.
     """
 
     site: Site
@@ -93,6 +98,27 @@ class ApplyEvent(msgspec.Struct, frozen=True):
     handled: bool
     stack: tuple[Site, ...] = ()
     after: tuple[Site, ...] = ()
+    call: Site | None = None
+
+
+class ResultEvent(msgspec.Struct, frozen=True):
+    """What becomes of the answer of a load, `apply` being the number of the load's event.
+
+    "dropped": the call is a statement. "kept": it is given the names `names`. "misused": something is done with it that
+    only a module can. `site` is where.
+    """
+
+    apply: int
+    use: str
+    site: Site
+    names: tuple[str, ...] = ()
+
+
+class CopyEvent(msgspec.Struct, frozen=True):
+    """`own[name].copy_(tensor)`, done for the names that pass the tests of membership `tests`."""
+
+    site: Site
+    tests: frozenset[str]
 
 
 class StateDictEvent(msgspec.Struct, frozen=True):
@@ -174,6 +200,8 @@ class Events(msgspec.Struct):
     saves: list[SaveEvent] = []
     loads: list[LoadEvent] = []
     applies: list[ApplyEvent] = []
+    results: list[ResultEvent] = []
+    copies: list[CopyEvent] = []
     state_dicts: list[StateDictEvent] = []
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []

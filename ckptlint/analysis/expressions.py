@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ckptlint.analysis import arithmetic, attributes, calls, entries, loops
+from ckptlint.analysis import arithmetic, attributes, calls, entries, loops, picks
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.scopes import bind, lookup, new_function
@@ -25,6 +25,7 @@ from ckptlint.analysis.values import (
     NONE,
     Const,
     Opaque,
+    Site,
     Text,
     TupleValue,
     Value,
@@ -133,6 +134,7 @@ def _narrowed(machine: Machine, value: Value, guard: Guard) -> Value:
 def _unary(machine: Machine, node: ir.Unary) -> Value:
     value = evaluate(machine, node.operand)
     if node.op == "not":
+        picks.note_counted(machine, value)
         yes, no = cases_of(value)
         return choose([(guard, Const(False)) for guard in yes] + [(guard, Const(True)) for guard in no], "not")
     return spread(machine, value, lambda plain: arithmetic.unary(node.op, plain))
@@ -152,7 +154,7 @@ def _compare(machine: Machine, node: ir.Compare) -> Value:
     values = [evaluate(machine, node.left), *(evaluate(machine, one) for one in node.comparators)]
     result: Value = Const(True)
     for op, left, right in zip(node.ops, values, values[1:], strict=False):
-        one = _compared(machine, op, left, right)
+        one = _compared(machine, op, left, right, machine.site(node))
         yes, no = cases_of(result)
         result = choose(
             [(guard, Const(False)) for guard in no] + under(machine, yes, partial(machine.narrow, one)),
@@ -161,9 +163,11 @@ def _compare(machine: Machine, node: ir.Compare) -> Value:
     return result
 
 
-def _compared(machine: Machine, op: str, left: Value, right: Value) -> Value:
+def _compared(machine: Machine, op: str, left: Value, right: Value, site: Site) -> Value:
     return spread(
-        machine, left, lambda one: spread(machine, right, lambda other: arithmetic.compare(machine, op, one, other))
+        machine,
+        left,
+        lambda one: spread(machine, right, lambda other: arithmetic.compare(machine, op, one, other, site)),
     )
 
 

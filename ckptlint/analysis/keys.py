@@ -57,17 +57,13 @@ def mentions(key: Key, text: str) -> Value:
     return Const(False) if _is_token(text) else Opaque(key_tests.has(text))
 
 
-def member(key: Key, owner: Content) -> Value:
-    """`key in owner`: both are keys of some module, which fit when their prefixes do."""
+def member(key: Key, owner: Content) -> bool:
+    """Whether `key in owner` may be: both are keys of some module, which fit when their prefixes do."""
     if owner.shape is None or not owner.shape.known or key.prefix.startswith(CUT):
-        return Opaque("key is in the state dict")
+        return True
     if key.content.shape is None and key.content.file is None:
-        return Opaque("key is in the state dict")
-    if key.prefix == owner.prefix:
-        return Opaque("key is in the state dict")
-    if _is_token(key.prefix) or _is_token(owner.prefix):
-        return Const(False)
-    return Opaque("key is in the state dict")
+        return True
+    return key.prefix == owner.prefix or not (_is_token(key.prefix) or _is_token(owner.prefix))
 
 
 def cut(key: Key, count: int) -> Key:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ckptlint.analysis import entries, expressions, keys, statements
+import msgspec
+
+from ckptlint.analysis import entries, expressions, keys, picks, results, statements
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.spreading import spread
@@ -21,9 +23,11 @@ from ckptlint.analysis.values import (
     Content,
     Key,
     Keys,
+    LoadResult,
     Opaque,
     Ref,
     TensorValue,
+    Text,
     TupleValue,
     Value,
     alternatives,
@@ -39,6 +43,8 @@ def known_items(machine: Machine, value: Value) -> list[Value] | None:
     """The elements one by one, None when they are not known or too many."""
     if isinstance(value, TupleValue):
         return [machine.narrow(item) for item in value.items]
+    if isinstance(value, LoadResult):
+        return [results.MISSING, results.UNEXPECTED]
     if isinstance(value, Ref):
         info = machine.info(value)
         if info.kind == "list" and entries.BULK not in info.names:
@@ -80,11 +86,27 @@ def element(machine: Machine, value: Value) -> Value:
 def each(machine: Machine, iterable: Value, action: Callable[[Value], None]) -> None:
     """Do `action` for each element, or once for all."""
     items = known_items(machine, iterable)
+    looping = machine.frames[-1].looping
+    outer = len(looping)
+    looping.extend(picks.dicts_in(iterable))
     if items is not None and len(items) <= MOST_UNROLLED:
         for item in items:
             action(item)
     else:
         action(element(machine, iterable))
+    del looping[outer:]
+
+
+class _Made(msgspec.Struct):
+    """What a comprehension gives: (guard, key, element); `exact` when these are all of them, one by one.
+
+    `tests` are the tests of membership that the keys have passed, `sources` what it goes over.
+    """
+
+    produced: list[tuple[Guard, Value, Value]] = []
+    exact: bool = True
+    tests: frozenset[str] = frozenset()
+    sources: list[Value] = []
 
 
 def comprehension(machine: Machine, node: ir.Comprehension) -> Value:
@@ -94,23 +116,23 @@ def comprehension(machine: Machine, node: ir.Comprehension) -> Value:
     machine.frames.append(
         Frame(scope, frame.file, frame.unit, (frame.scope, *frame.parents), frame.function, frame.receiver)
     )
-    produced: list[tuple[Guard, Value, Value]] = []
-    exact = [True]
+    made = _Made()
     before = machine.guard
     try:
-        _generate(machine, node, 0, produced, exact)
+        _generate(machine, node, 0, made)
     finally:
         machine.frames.pop()
         machine.guard = before
     if node.kind == "dict":
-        return _made_dict(machine, node, produced)
-    values = [value for _, _, value in produced]
-    if len(produced) == 1 and not exact[0]:
-        value = produced[0][2]
-        view = _view_of(value)
+        return _made_dict(machine, node, made)
+    values = [value for _, _, value in made.produced]
+    if len(made.produced) == 1 and not made.exact:
+        view = _view_of(values[0])
         if view is not None:
             return view
-    return entries.new_list(machine, values, machine.site(node), known=exact[0])
+    listed = entries.new_list(machine, values, machine.site(node), known=made.exact)
+    picks.note_made(machine, listed, made.tests, made.sources, values)
+    return listed
 
 
 def _view_of(value: Value) -> Value | None:
@@ -127,18 +149,20 @@ def _generate(
     machine: Machine,
     node: ir.Comprehension,
     depth: int,
-    produced: list[tuple[Guard, Value, Value]],
-    exact: list[bool],
+    made: _Made,
 ) -> None:
     if depth == len(node.generators):
         key = expressions.evaluate(machine, node.key) if node.key is not None else NONE
-        produced.append((machine.guard, key, expressions.evaluate(machine, node.element)))
+        made.produced.append((machine.guard, key, expressions.evaluate(machine, node.element)))
+        made.tests |= picks.tests_of(machine, machine.guard, negated=False)
+        picks.note_told(machine)
         return
     generator = node.generators[depth]
     iterable = expressions.evaluate(machine, generator.iter)
+    made.sources.append(iterable)
     items = known_items(machine, iterable)
     if items is None or len(items) > MOST_UNROLLED or generator.conditions:
-        exact[0] = False
+        made.exact = False
     before = machine.guard
 
     def run(item: Value) -> None:
@@ -152,7 +176,7 @@ def _generate(
             joined = both(before, guard)
             if joined is not None:
                 machine.guard = joined
-                _generate(machine, node, depth + 1, produced, exact)
+                _generate(machine, node, depth + 1, made)
                 machine.guard = before
 
     each(machine, iterable, run)
@@ -182,11 +206,12 @@ def _filtered(value: Value) -> Value:
     return value
 
 
-def _made_dict(machine: Machine, node: ir.Comprehension, produced: list[tuple[Guard, Value, Value]]) -> Value:
+def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value:
     made = entries.new_dict(machine, machine.site(node))
+    picks.note_made(machine, made, filled.tests, filled.sources, [value for _, _, value in filled.produced])
     bulk: list[tuple[Guard, Value]] = []
     outer = machine.guard
-    for guard, key, value in produced:
+    for guard, key, value in filled.produced:
         extra = guard - outer
         for inner, plain in alternatives(key):
             joined = both(extra, inner)
@@ -198,6 +223,8 @@ def _made_dict(machine: Machine, node: ir.Comprehension, produced: list[tuple[Gu
                 machine.set(made, str(plain.value), value)
             elif isinstance(value, TensorValue) or _tensors(value):
                 bulk.append((joined, Opaque("renamed keys")))
+            elif filled.tests and isinstance(plain, (Opaque, Text)):
+                bulk.append((joined, Opaque("keys of what is not known")))
             elif isinstance(value, Ref):
                 machine.set(made, "{" + symbol_of(plain) + "}", value)
     if bulk:

@@ -73,6 +73,31 @@ class ClassInfo(msgspec.Struct):
     decorators: tuple[Value, ...] = ()
 
 
+class KeyHistory(msgspec.Struct):
+    """What has happened to the keys of a dict, see `picks`.
+
+    `own`: they are those of a module. `tests` are the tests of membership that they have passed, `drawn_from` the
+    objects that they come from. `merged` is where others came in among the own ones, all at once unless
+    `one_by_one`. `counted`: somebody asked for
+    their number. `loaded`: tensors were put in one by one that are none of a model in memory.
+    """
+
+    own: bool = False
+    tests: frozenset[str] = frozenset()
+    drawn_from: set[int] = set()
+    merged: Site | None = None
+    one_by_one: bool = False
+    counted: bool = False
+    loaded: bool = False
+
+
+class MemberTest(msgspec.Struct, frozen=True):
+    """`key in container`, at one place; see `picks`."""
+
+    container: str
+    site: Site
+
+
 class ObjectInfo(msgspec.Struct):
     """An object: "module", "instance", "foreign", "dict", "list", "file" or "opaque".
 
@@ -102,12 +127,13 @@ class ObjectInfo(msgspec.Struct):
     grown: bool = False
     non_persistent: set[str] = set()
     guard: Guard = ALWAYS
+    history: KeyHistory | None = None
 
 
 class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
-    `owner` is the class whose body or method this is.
+    `owner` is the class whose body or method this is; `looping` is what the loops go over that are being run.
     """
 
     scope: int
@@ -119,6 +145,7 @@ class Frame(msgspec.Struct):
     owner: int | None = None
     called_from: Site | None = None
     returned: list[tuple[Guard, Value]] = []
+    looping: list[Ref] = []
     globals_here: frozenset[str] = frozenset()
     nonlocals_here: frozenset[str] = frozenset()
 
@@ -183,6 +210,8 @@ class Machine:
         self.steps = STEPS_PER_RUN
         self.files = 0
         self.failed: tuple[Site, ...] = ()
+        self.member_tests: dict[str, MemberTest] = {}
+        self.told: set[str] = set()
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self._lines: dict[str, list[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import collectives, entries, keys, modules, state_dicts
+from ckptlint.analysis import collectives, entries, keys, modules, picks, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Machine
@@ -28,6 +28,9 @@ from ckptlint.analysis.values import (
     choose,
 )
 
+#: Methods of sets that tell which keys are in one and not in the other.
+_OF_SETS = frozenset(("difference", "symmetric_difference", "issubset", "issuperset"))
+
 
 def call_method(
     machine: Machine, method: Method, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
@@ -48,8 +51,13 @@ def call_method(
     if isinstance(receiver, (Const, Text)):
         return _of_string(machine, receiver, name, positional, keywords)
     if isinstance(receiver, Keys):
+        if name in _OF_SETS:
+            for one in (receiver, *positional):
+                picks.note_counted(machine, one)
         return receiver
     if isinstance(receiver, TensorValue):
+        if name == "copy_" and positional:
+            picks.note_copy_of_tensor(machine, receiver, positional[0], site)
         return receiver
     if isinstance(receiver, Opaque):
         return module_method(machine, receiver, name, positional, keywords, site)
@@ -160,7 +168,7 @@ def _of_dict(
         return positional[1]
     if name == "update":
         for value in positional:
-            entries.merge_into(machine, receiver, value)
+            entries.merge_into(machine, receiver, value, site)
         for key, value in keywords.items():
             if key not in ("*", "**"):
                 machine.set(receiver, key, value, site)

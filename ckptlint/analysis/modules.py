@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ckptlint.analysis import picks
 from ckptlint.analysis.events import WrapEvent
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -194,6 +195,8 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
     twin.path, twin.entry, twin.file, twin.foreign = info.path, info.entry, info.file, info.foreign
     twin.foundation, twin.non_persistent = info.foundation, set(info.non_persistent)
     twin.buffers, twin.guard = set(info.buffers), info.guard
+    if info.history is not None:
+        picks.note_copied(machine, value, made)
     for name, site in list(info.names.items()):
         inner = machine.memory.read(value.id, name)
         if inner is not None:

@@ -114,6 +114,9 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
         return _given_back(name, given)
     if knowledge.rank_zero(name) is not None or name == collectives.FIRST_ONLY_CALL:
         return collectives.first_only(machine, given, site)
+    pick = knowledge.pick(name)
+    if pick is not None:
+        return state_dicts.picked(machine, argument(given, *pick.given), argument(given, *pick.own), site)
     unwrap = knowledge.unwrap(name)
     if unwrap is not None and positional:
         return modules.unwrapped(machine, positional[0], unwrap.tokens)

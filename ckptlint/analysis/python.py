@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ckptlint.analysis import attributes, classes, entries, keys, loops, state_dicts
+from ckptlint.analysis import attributes, classes, entries, keys, loops, picks, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine, ObjectInfo
@@ -165,6 +165,7 @@ def _is_kind(info: ObjectInfo, kind: str, asked: str, name: str) -> bool:
 
 def _len(machine: Machine, given: Arguments, site: Site) -> Value:
     value = given[0][0]
+    picks.note_counted(machine, value)
     if isinstance(value, Const) and isinstance(value.value, str):
         return Const(len(value.value))
     if isinstance(value, TupleValue):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import collectives, entries, key_tests, shapes
+from ckptlint.analysis import collectives, entries, key_tests, picks, shapes
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -12,11 +12,11 @@ from ckptlint.analysis.values import (
     NONE,
     Const,
     Content,
+    LoadResult,
     Opaque,
     Ref,
     Shape,
     Site,
-    TupleValue,
     Value,
     alternatives,
     choose,
@@ -31,6 +31,7 @@ def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> V
     for _, plain in alternatives(target):
         machine.ask(plain, site, is_saved=True)
     made = entries.new_dict(machine, site)
+    picks.note_own(machine, made)
     bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
     machine.events.state_dicts.append(
@@ -42,6 +43,7 @@ def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> V
 def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Value:
     """A state dict taken by a function that leaves out the prefixes of the wrappers it knows."""
     made = entries.new_dict(machine, site)
+    picks.note_own(machine, made)
     bulk: list[tuple[Guard, Value]] = []
     for _, plain in alternatives(target):
         machine.ask(plain, site, is_saved=True)
@@ -93,6 +95,24 @@ def shallow_copy(machine: Machine, source: Ref, site: Site) -> Ref:
     entries.merge_into(machine, made, source)
     info, twin = machine.info(source), machine.info(made)
     twin.file, twin.entry, twin.path, twin.foreign = info.file, info.entry, info.path, info.foreign
+    picks.note_copied(machine, source, made)
+    return made
+
+
+def picked(machine: Machine, source: Value | None, own: Value | None, site: Site) -> Value:
+    """The keys of `source` that `own` has too, picked by a function from outside."""
+    made = entries.new_dict(machine, site)
+    symbol = picks.asked(machine, Opaque("key"), own, site) if own is not None else None
+    if source is not None:
+        entries.merge_into(machine, made, source)
+        bulk = machine.get(made, entries.BULK) or NONE
+        cases = [
+            (guard, entries.with_flags(plain, filtered=True) if isinstance(plain, Content) else plain)
+            for guard, plain in alternatives(bulk)
+        ]
+        machine.memory.write(made.id, entries.BULK, choose(cases, "bulk"))
+        values: list[Value] = [Opaque("tensors")] if isinstance(source, Opaque) else []
+        picks.note_made(machine, made, frozenset((symbol,)) if symbol else frozenset(), [source], values)
     return made
 
 
@@ -100,7 +120,7 @@ def load(
     machine: Machine, target: Value, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
 ) -> Value:
     """`target.load_state_dict(source, strict=...)`."""
-    site = _outermost(machine, site)
+    call, site = site, _outermost(machine, site)
     source = positional[0] if positional else keywords.get("state_dict")
     if source is None:
         return Opaque("incompatible keys")
@@ -124,9 +144,10 @@ def load(
             handled,
             tuple(machine.calls[-6:]),
             machine.failed,
+            call,
         )
     )
-    return TupleValue((Opaque("missing_keys"), Opaque("unexpected_keys")))
+    return LoadResult(len(machine.events.applies) - 1)
 
 
 def _outermost(machine: Machine, site: Site) -> Site:
@@ -152,7 +173,7 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
         bulk = machine.get(plain, entries.BULK)
         named = any(name not in ("*", "**") for name in machine.info(plain).names)
         if bulk is None:
-            cases.append(SourceCase(guard, None))
+            cases.append(SourceCase(guard, None, held=plain))
             continue
         for inner, content in alternatives(bulk):
             together = both(guard, inner)
@@ -161,9 +182,9 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
             tests = key_tests.tests_in(together)
             together = key_tests.without_tests(together)
             if isinstance(content, Content):
-                cases.append(SourceCase(together, key_tests.passed(content, tests)))
+                cases.append(SourceCase(together, key_tests.passed(content, tests), held=plain))
             elif not tests:
-                cases.append(SourceCase(together, None, empty=content == NONE and not named))
+                cases.append(SourceCase(together, None, empty=content == NONE and not named, held=plain))
     machine.guard = before
     return cases
 

@@ -25,7 +25,9 @@ from ckptlint.analysis import (
     imports,
     loops,
     matches,
+    picks,
     rank_tests,
+    results,
     switches,
     tries,
 )
@@ -66,7 +68,8 @@ def run_block(machine: Machine, block: Sequence[ir.Stmt]) -> bool:
 
 
 def _expression(machine: Machine, node: ir.ExprStmt) -> bool:
-    expressions.evaluate(machine, node.value)
+    value = expressions.evaluate(machine, node.value)
+    results.note_dropped(machine, value, node.value)
     return not _exits(node.value)
 
 
@@ -88,6 +91,7 @@ def _assign(machine: Machine, node: ir.Assign) -> bool:
     if node.value is None:
         return True
     value = expressions.evaluate(machine, node.value)
+    results.note_kept(machine, value, node)
     for target in node.targets:
         assign(machine, target, switches.value_of(machine, target, value))
     return True
@@ -154,6 +158,7 @@ def _unpack(machine: Machine, target: ir.Collection, value: Value) -> None:
 
 def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
     before = expressions.evaluate(machine, node.target)
+    picks.note_number(machine)
     value = expressions.evaluate(machine, node.value)
     if node.op == "|" and isinstance(before, Ref) and machine.info(before).kind == "dict":
         entries.merge_into(machine, before, value)
@@ -180,6 +185,7 @@ def _return(machine: Machine, node: ir.Return) -> bool:
 
 
 def _raise(machine: Machine, node: ir.Raise) -> bool:
+    picks.note_told(machine)
     if node.exception is not None:
         expressions.evaluate(machine, node.exception)
     if machine.tries:
@@ -322,33 +328,12 @@ def _stub(machine: Machine, node: ir.FunctionStub) -> bool:
     frame = machine.frames[-1]
     parents = () if frame.owner is not None or not frame.parents else frame.parents
     header = machine.store.headers(frame.file)[node.unit]
-    kind = decorated_kind(machine, frame.file, node.unit) if frame.owner is not None else "plain"
+    kind = decorators.kind_of(machine, frame.file, node.unit) if frame.owner is not None else "plain"
     decorated = machine.lines(frame.file)[header.first_row - 1].lstrip().startswith("@")
     info = FunctionInfo(header.name, None, frame.file, node.unit, parents, frame.owner, kind, decorated)
     machine.functions.append(info)
     bind(machine, node.name, Function(len(machine.functions) - 1, node.name))
     return True
-
-
-_KINDS = {"@staticmethod": "static", "@classmethod": "class", "@property": "property"}
-
-
-def decorated_kind(machine: Machine, file: str, unit: int) -> str:
-    """Static, class, property or plain: read from the lines of the decorators, without parsing the unit."""
-    header = machine.store.headers(file)[unit]
-    lines = machine.lines(file)
-    for row in range(header.first_row - 1, header.last_row):
-        line = lines[row].strip()
-        if not line.startswith("@"):
-            break
-        word = line.split("(")[0].split("#")[0].strip()
-        if word in _KINDS:
-            return _KINDS[word]
-        if word.endswith(("cached_property", ".getter", "lazy_property")):
-            return "property"
-        if word.endswith(".setter"):
-            return "setter"
-    return "plain"
 
 
 def _function(machine: Machine, node: ir.FunctionDef) -> bool:
@@ -361,7 +346,7 @@ def _function(machine: Machine, node: ir.FunctionDef) -> bool:
     if frame.owner is not None:
         for value in made:
             if isinstance(value, External):
-                info.kind = _KINDS.get("@" + value.name.removeprefix("builtins."), info.kind)
+                info.kind = decorators.KINDS.get("@" + value.name.removeprefix("builtins."), info.kind)
     bind(machine, node.name, decorators.applied(machine, made, function, machine.site(node)))
     return True
 

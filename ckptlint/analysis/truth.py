@@ -71,6 +71,8 @@ def truth(machine: Machine, value: Value) -> tuple[Cases, Cases]:
 def _object(machine: Machine, ref: Ref) -> tuple[Cases, Cases]:
     """An empty list or dict that was just made is false; one that may have grown is not known."""
     info = machine.info(ref)
+    if info.history is not None:
+        info.history.counted = True
     if info.kind in ("list", "dict") and not info.names and machine.get(ref, "*") is None:
         literal = Literal(f"<object {ref.id}> is filled", "truthy")
         return (frozenset((literal,)),), (frozenset((~literal,)),)

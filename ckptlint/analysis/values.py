@@ -155,6 +155,12 @@ class TensorValue(msgspec.Struct, frozen=True):
     content: Content
 
 
+class LoadResult(msgspec.Struct, frozen=True):
+    """What `load_state_dict` gives back: the missing and the unexpected keys. `apply` is the number of its event."""
+
+    apply: int
+
+
 class Choice(msgspec.Struct, frozen=True):
     """Alternatives, each under its guard. Never nested, never fewer than two."""
 
@@ -242,6 +248,7 @@ Value: TypeAlias = (
     | KeyPieces
     | Keys
     | TensorValue
+    | LoadResult
     | Choice
     | Content
 )

@@ -79,6 +79,13 @@ class Through(Entry, frozen=True, kw_only=True):
     shards: bool = False
 
 
+class Pick(Entry, frozen=True, kw_only=True):
+    """A call that gives of a state dict the keys that another has too: positions or keywords of the two."""
+
+    given: tuple[int, str]
+    own: tuple[int, str]
+
+
 class Unwrap(Entry, frozen=True, kw_only=True):
     """A call that gives back the module inside."""
 
@@ -156,6 +163,7 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load: tuple[Load, ...] = ()
     fetch: tuple[Fetch, ...] = ()
     through: tuple[Through, ...] = ()
+    pick: tuple[Pick, ...] = ()
     unwrap: tuple[Unwrap, ...] = ()
     gather: tuple[Gather, ...] = ()
     process_group: tuple[ProcessGroup, ...] = ()

@@ -21,6 +21,7 @@ from ckptlint.knowledge.entries import (
     Layer,
     Load,
     Loss,
+    Pick,
     Preparer,
     ProcessGroup,
     RankZero,
@@ -59,6 +60,7 @@ class Knowledge:
                 one.load,
                 one.fetch,
                 one.through,
+                one.pick,
                 one.unwrap,
                 one.gather,
                 one.process_group,
@@ -116,6 +118,10 @@ class Knowledge:
     def through(self, name: str) -> Through | None:
         """The call of that name that gives its argument back."""
         return self._find(Through, name)
+
+    def pick(self, name: str) -> Pick | None:
+        """The call of that name that picks keys."""
+        return self._find(Pick, name)
 
     def unwrap(self, name: str) -> Unwrap | None:
         """The call of that name that unwraps a module."""

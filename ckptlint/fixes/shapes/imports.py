@@ -41,6 +41,7 @@ DISTRIBUTED_DATA_PARALLEL = Wanted(
 )
 CONSUME_PREFIX = Wanted("torch.nn.modules.utils", "consume_prefix_in_state_dict_if_present")
 COPY = Wanted("copy")
+WARNINGS = Wanted("warnings")
 
 
 class Reference(msgspec.Struct, frozen=True):

@@ -51,6 +51,14 @@ def after(file: File, statement: Span, added: Sequence[str]) -> Edit:
     return insertion(file.path, statement.end, "".join(f"; {one}" for one in added))
 
 
+def block_after(file: File, statement: Span, header: str, body: str) -> Edit | None:
+    """Put a block of one line, `header` and under it `body`, after a statement; None where that shares its line."""
+    lead = file.rows[statement.start.row - 1][: statement.start.column - 1]
+    if lead.strip() or not _ends_its_line(file, statement):
+        return None
+    return after(file, statement, [header, ("\t" if lead.endswith("\t") else "    ") + body])
+
+
 def _ends_its_line(file: File, statement: Span) -> bool:
     rest = file.rows[statement.end.row - 1][statement.end.column - 1 :].strip()
     return not rest or rest.startswith("#")

@@ -1,0 +1,279 @@
+"""Which keys of a loaded dict are taken, and whether anybody hears of the others.
+
+    own = model.state_dict()                                      `own` are the model's own keys
+    taken = {k: v for k, v in loaded.items() if k in own}         `taken` is drawn from `loaded`, picked by a membership
+    own.update(taken)                                             `own` is merged: what is not in `taken` stays as it is
+    model.load_state_dict(own)
+
+A test of membership is a condition as any other; its symbol names the container and the place, so that one can see in
+the guard of what is done with a key why it is done. What is told in the other branch (`else: print(k)`) is told of
+all keys that are held against that container. `len(taken)`, a test of it, and differences of sets of keys count.
+
+All this is kept beside the objects and not in the store: what has happened to a dict in one branch has happened.
+"""
+
+from __future__ import annotations
+
+from ckptlint.analysis.events import CopyEvent
+from ckptlint.analysis.guards import Guard
+from ckptlint.analysis.machine import KeyHistory, Machine, MemberTest
+from ckptlint.analysis.values import (
+    Const,
+    Content,
+    Key,
+    Keys,
+    Opaque,
+    Ref,
+    Site,
+    TensorValue,
+    Value,
+    alternatives,
+)
+
+#: What people call to tell somebody, or to remember what is to be told.
+TELLING = frozenset(
+    ("print", "warn", "warning", "warning_once", "info", "debug", "error", "exception", "critical", "log", "write",
+     "append", "add", "rank_zero_info", "rank_zero_warn", "print_rank_0", "main_print", "logging", "echo", "extend")
+)  # fmt: skip
+
+_MEMBER = "key is in "
+_MOST_OBJECTS = 60
+
+
+def history(machine: Machine, ref: Ref) -> KeyHistory:
+    """What has happened to the keys of a dict."""
+    info = machine.info(ref)
+    if info.history is None:
+        info.history = KeyHistory()
+    return info.history
+
+
+def dicts_in(value: Value) -> list[Ref]:
+    """The dicts that a value is, or is a view of."""
+    found = (plain.owner if isinstance(plain, Keys) else plain for _, plain in alternatives(value))
+    return list(dict.fromkeys(one for one in found if isinstance(one, Ref) and one.id))
+
+
+# --- tests of membership -------------------------------------------------------------------------------------------
+
+
+def asked(machine: Machine, item: Value, container: Value, site: Site | None) -> str | None:
+    """The symbol of `item in container`, where that asks whether a key is one of a model's or of a file's."""
+    if isinstance(item, Const) or site is None:
+        return None
+    name = _container(machine, item, container)
+    if name is None:
+        return None
+    symbol = f"{_MEMBER}{name} at {site.file}:{site.unit}:{site.node}"
+    machine.member_tests.setdefault(symbol, MemberTest(name, site))
+    return symbol
+
+
+def _container(machine: Machine, item: Value, container: Value) -> str | None:
+    if isinstance(container, Keys):
+        container = container.owner
+    if isinstance(container, Ref) and container.id:
+        info = machine.info(container)
+        if info.kind == "file" or (info.history is not None and (info.history.own or info.history.drawn_from)):
+            return f"<object {container.id}>"
+    if isinstance(item, Key):
+        if isinstance(container, Opaque):
+            return container.symbol
+        return f"<object {container.id}>" if isinstance(container, Ref) else "the state dict"
+    return None
+
+
+def tests_of(machine: Machine, guard: Guard, *, negated: bool) -> frozenset[str]:
+    """The tests of membership that hold under a guard, or those that do not."""
+    if not machine.member_tests or not guard:
+        return frozenset()
+    return frozenset(
+        literal.symbol
+        for literal in guard
+        if literal.negated is negated and literal.symbol.startswith(_MEMBER) and literal.symbol in machine.member_tests
+    )
+
+
+def note_told(machine: Machine) -> None:
+    """Something is said, or remembered, of a key that is not among those."""
+    for symbol in tests_of(machine, machine.guard, negated=True):
+        _tell(machine, symbol)
+
+
+def note_number(machine: Machine) -> None:
+    """`loaded += 1`: the keys that are taken, or those that are not, are counted."""
+    guard = machine.guard
+    for symbol in tests_of(machine, guard, negated=True) | tests_of(machine, guard, negated=False):
+        _tell(machine, symbol)
+
+
+def _tell(machine: Machine, symbol: str) -> None:
+    container = machine.member_tests[symbol].container
+    machine.told.add(container)
+
+
+def note_counted(machine: Machine, value: Value) -> None:
+    """`len(taken)`, `if not taken:`, `set(own) - set(taken)`."""
+    for ref in dicts_in(value):
+        if machine.info(ref).kind in ("dict", "file", "list"):
+            history(machine, ref).counted = True
+
+
+# --- dicts ---------------------------------------------------------------------------------------------------------
+
+
+def note_own(machine: Machine, ref: Ref) -> None:
+    """A dict of a model's own keys, just taken from it."""
+    history(machine, ref).own = True
+
+
+def note_drawn(machine: Machine, target: Ref, source: Value, site: Site | None = None) -> None:
+    """All of `source` comes into `target`: a copy, an update, a loop that goes over it."""
+    held = machine.info(target).history
+    for ref in dicts_in(source):
+        if ref != target:
+            fresh, held = held is None, held or history(machine, target)
+            before = machine.info(ref).history
+            if fresh and not machine.info(target).names and before is not None and before.own:
+                held.own = True
+            held.drawn_from.add(ref.id)
+            if held.own and is_from_elsewhere(machine, ref) and held.merged is None:
+                held.merged = site
+    unknown = any(isinstance(plain, Opaque) for _, plain in alternatives(source))
+    if unknown and held is not None and held.own and held.merged is None:
+        held.merged = site
+
+
+def note_copied(machine: Machine, source: Ref, twin: Ref) -> None:
+    """A copy of a dict; that of a model's own keys is as good as these."""
+    before = machine.info(source).history
+    held = history(machine, twin)
+    held.drawn_from.add(source.id)
+    held.own = held.own or (before is not None and before.own)
+
+
+def note_made(machine: Machine, made: Ref, tests: frozenset[str], sources: list[Value], values: list[Value]) -> None:
+    """A comprehension that goes over `sources`, and takes what passes the tests."""
+    for source in sources:
+        note_drawn(machine, made, source)
+    if tests:
+        held = history(machine, made)
+        held.tests |= tests
+        held.loaded = any(_may_be_loaded(value) for value in values)
+
+
+def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Site | None) -> None:
+    """`target[key] = value`, in a loop over keys."""
+    if machine.info(target).kind != "dict" or isinstance(index, Const):
+        return
+    tests = tests_of(machine, machine.guard, negated=False)
+    if tests:
+        held = history(machine, target)
+        held.tests |= tests
+        held.loaded = held.loaded or _may_be_loaded(value)
+    around = machine.frames[-1].looping
+    if target in around and not _is_loaded(value):
+        return
+    for ref in around:
+        if ref != target:
+            history(machine, target).drawn_from.add(ref.id)
+    known = machine.info(target).history
+    if known is None or not known.own or known.merged is not None:
+        return
+    if _is_loaded(value) or any(is_from_elsewhere(machine, ref) for ref in around if ref != target):
+        known.merged, known.one_by_one = site, True
+
+
+def _is_loaded(value: Value) -> bool:
+    """A tensor out of a file."""
+    return any(isinstance(plain, TensorValue) and plain.content.file is not None for _, plain in alternatives(value))
+
+
+def _may_be_loaded(value: Value) -> bool:
+    """A tensor out of a file, or one that is not known."""
+    return _is_loaded(value) or any(isinstance(plain, Opaque) for _, plain in alternatives(value))
+
+
+def note_copy_of_tensor(machine: Machine, tensor: TensorValue, given: Value, site: Site) -> None:
+    """`own[name].copy_(tensor)`: a load of one key, by hand."""
+    tests = tests_of(machine, machine.guard, negated=False)
+    is_own = tensor.content.file is None and tensor.content.shape is not None
+    if tests and is_own and _may_be_loaded(given):
+        machine.events.copies.append(CopyEvent(site, tests))
+
+
+# --- questions -----------------------------------------------------------------------------------------------------
+
+
+def origins(machine: Machine, ref: Ref) -> list[Ref]:
+    """The dict and all dicts that its keys have come from, the nearest first."""
+    found = [ref]
+    for one in found:
+        held = machine.info(one).history
+        if held is not None and len(found) < _MOST_OBJECTS:
+            found += [Ref(number) for number in sorted(held.drawn_from) if Ref(number) not in found]
+    return found
+
+
+def is_from_elsewhere(machine: Machine, ref: Ref) -> bool:
+    """Whether keys out of a file, or out of what is not known, are in the dict."""
+    return any(_comes_in(machine, one) for one in origins(machine, ref))
+
+
+def is_of_a_model(machine: Machine, ref: Ref) -> bool:
+    """Whether all keys are out of the state dicts of models in memory."""
+    found = origins(machine, ref)
+    own = any(held is not None and held.own for held in (machine.info(one).history for one in found))
+    return own and not any(_comes_in(machine, one) for one in found)
+
+
+def _comes_in(machine: Machine, ref: Ref) -> bool:
+    info = machine.info(ref)
+    if info.kind == "file" or (info.history is not None and info.history.loaded):
+        return True
+    bulk = machine.memory.read(ref.id, "*")
+    if bulk is None:
+        return False
+    return any(
+        plain.file is not None if isinstance(plain, Content) else isinstance(plain, Opaque)
+        for _, plain in alternatives(bulk)
+    )
+
+
+def tests_passed(machine: Machine, ref: Ref) -> frozenset[str]:
+    """The tests of membership that the keys of a dict have passed, here or where they come from."""
+    found: frozenset[str] = frozenset()
+    for one in origins(machine, ref):
+        held = machine.info(one).history
+        found |= held.tests if held is not None else found
+    return found
+
+
+def merged_at(machine: Machine, ref: Ref) -> tuple[Site | None, bool]:
+    """Where other keys came in among a model's own, and whether one by one."""
+    for one in origins(machine, ref):
+        held = machine.info(one).history
+        if held is not None and held.merged is not None:
+            return held.merged, held.one_by_one
+    return None, False
+
+
+def is_told(machine: Machine, tests: frozenset[str]) -> bool:
+    """Whether the keys that do not pass are told, or counted."""
+    return any(machine.member_tests[symbol].container in machine.told for symbol in tests)
+
+
+def is_checked(machine: Machine, ref: Ref) -> bool:
+    """Whether somebody has asked how many keys of the dict there are, or has told those that are not in it."""
+    if is_told(machine, tests_passed(machine, ref)):
+        return True
+    asked_of = {ref.id}
+    for one in origins(machine, ref):
+        held = machine.info(one).history
+        if held is None:
+            continue
+        if held.counted and (one.id in asked_of or held.tests):
+            return True
+        if held.merged is not None:
+            asked_of |= held.drawn_from
+    return False
