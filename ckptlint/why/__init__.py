@@ -1,0 +1,1 @@
+"""`ckptlint why`: from the text of an error to what happened and what to do."""
