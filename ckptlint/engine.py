@@ -27,6 +27,7 @@ from ckptlint.source import SourceFile, UnreadableSource
 from ckptlint.suppress.apply import UNUSED, hear
 
 if TYPE_CHECKING:
+    from ckptlint.analysis.known_files import KnownFile
     from ckptlint.analysis.solve import Project
     from ckptlint.knowledge.entries import Entries
 
@@ -34,13 +35,17 @@ _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the analysis itself is told. `cache`: the cache's folder, None for none; `jobs` 0: as many as useful."""
+    """What the analysis itself is told. `cache`: the cache's folder, None for none; `jobs` 0: as many as useful.
+
+    `files` are checkpoints with their real keys.
+    """
 
     target_version: str | None = None
     torch_version: str | None = None
     knowledge: Entries | None = None
     jobs: int = 0
     cache: str | None = None
+    files: tuple[KnownFile, ...] = ()
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -117,7 +122,10 @@ def solve_project(store: FactStore, settings: Settings) -> Project:
     from ckptlint.analysis.solve import AnalysisSettings, solve  # noqa: PLC0415 - not for a run without rules
 
     told = AnalysisSettings(
-        target_version=settings.target_version, torch_version=settings.torch_version, knowledge=settings.knowledge
+        target_version=settings.target_version,
+        torch_version=settings.torch_version,
+        knowledge=settings.knowledge,
+        files=settings.files,
     )
     return solve(store, told)
 

@@ -19,6 +19,7 @@ import msgspec
 
 from ckptlint.analysis import roots
 from ckptlint.analysis.events import Events
+from ckptlint.analysis.known_files import KnownFile, KnownPair, known_pairs
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.pairs import Pair, pairs
 from ckptlint.analysis.pickled import PickledPair, pickled_pairs
@@ -43,6 +44,7 @@ class AnalysisSettings(msgspec.Struct, frozen=True):
     target_version: str | None = None
     torch_version: str | None = None
     knowledge: Entries | None = None
+    files: tuple[KnownFile, ...] = ()
 
 
 class Project:
@@ -65,6 +67,13 @@ class Project:
     def pairs(self) -> tuple[Pair, ...]:
         """Readers with the writers whose files they can meet, see `pairs`."""
         return tuple(pairs(self.events.saves, self.events.loads, self.events.applies))
+
+    @cached_property
+    def known_pairs(self) -> tuple[KnownPair, ...]:
+        """Readers of files that were given with their real keys, see `known_files`."""
+        if not self.settings.files:
+            return ()
+        return tuple(known_pairs(self.settings.files, self.events.loads, self.events.applies))
 
     @cached_property
     def pickled(self) -> tuple[PickledPair, ...]:

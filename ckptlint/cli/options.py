@@ -70,6 +70,13 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     _list(group, "--extend-exclude", "GLOBS", "files and folders to leave out besides the excluded ones")
     _switch(group, "--force-exclude", "leave excluded files out even when they are named")
     _switch(group, "--respect-gitignore", "leave out what git ignores [default: yes]")
+    group.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a real checkpoint: its keys are held against the code that reads this path (repeatable)",
+    )
     group.add_argument("--root", metavar="DIR", help="the root of the project [default: found from the paths]")
     group.add_argument("--stdin-filename", metavar="FILE", help="with -: the name of what is read from standard input")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from ckptlint.cache import FOLDER
+from ckptlint.cli.known_files import known_files
 from ckptlint.cli.options import codes
 from ckptlint.config import Config, Configs, Table, convert, parse_toml, read_config
 from ckptlint.discovery import DEFAULT_EXCLUDE, Exclusion, Project, discover, find_root, real_path, relative_path
@@ -110,6 +111,7 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
             knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,
             cache=None if run.args.no_cache else cache,
+            files=known_files(run.args.checkpoint, run.directory) if run.args.checkpoint else (),
         ),
         min_severity=run.min_severity,
         overlay=overlay,

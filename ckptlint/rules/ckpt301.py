@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ckptlint.analysis.known_files import KnownPair
 from ckptlint.analysis.pairs import Meeting, Pair
 from ckptlint.analysis.pickled import PickledPair
 from ckptlint.analysis.values import Site
@@ -24,7 +25,8 @@ class UnguardedStrictLoad(Rule):
     Pairs every `load_state_dict` with the places in the project that write the file, and compares the keys: prefixes of
     wrappers on either side, and tensors of losses. Reports the load when keys can differ: always (an error), or in some
     configuration, such as another number of GPUs (a warning). Weights from a URL or a hub are not judged, and neither
-    are loads that look at the prefix first, or try again.
+    are loads that look at the prefix first, or try again. With `--checkpoint runs/best.pth` the real keys of that file
+    are held against the loads of this path.
 
     ## Why is this bad
     A strict load raises: `Missing key(s) in state_dict: ... Unexpected key(s) in state_dict: "module.conv1.weight"`.
@@ -75,12 +77,45 @@ class UnguardedStrictLoad(Rule):
             in_vain = bool(next_try) and all(one.always and self._failing(one) for one in next_try)
             if not pair.reader.handled or in_vain:
                 by_site.setdefault(pair.reader.site, []).append(pair)
+        known: dict[Site, KnownPair] = {}
+        for one in project.known_pairs:
+            if self._failing(one.pair) and not one.pair.reader.handled:
+                known.setdefault(one.pair.reader.site, one)
+        for site, held in known.items():
+            yield self._known(project, site, held)
         for site, pairs in by_site.items():
+            if site in known:  # the file itself says more than the code that writes it
+                continue
             failing = [pair for pair in pairs if self._failing(pair)]
             if failing:
                 yield self._finding(project, site, pairs, failing)
         for site, pickled in {pair.reader.site: pair for pair in project.pickled}.items():
             yield self._pickled(project, site, pickled)
+
+    def _known(self, project: Project, site: Site, known: KnownPair) -> Finding:
+        """A file that was given with its keys: what is said of it is no guess."""
+        pair = known.pair
+        meetings = self._failing(pair)
+        error = load_error(meetings[0].fit.missing, meetings[0].fit.unexpected)
+        silent = pair.reader.strict is False or meetings[0].fit.reason == "merged"
+        what = "restores nothing and says nothing" if silent else "fails"
+        reading = condition(
+            [one.reader_guard for one in meetings], [one.reader_guard for one in pair.meetings if one not in meetings]
+        )
+        when = f" when it is read with {reading}" if reading and not pair.always else ""
+        place = project.place(site)
+        read = project.place(known.load.site)
+        return Finding(
+            code=self.code,
+            name=self.name,
+            message=f"loading {known.file.shown} here {what}{when}: {error}".rstrip(": "),
+            severity=Severity.ERROR if pair.always else Severity.WARNING,
+            confidence=Confidence.HIGH,
+            place=place,
+            statement=project.statement(site),
+            related=(Related(read, f"{known.file.shown} is read here"),) if read != place else (),
+            fix=mend.fix(project, site),
+        )
 
     def _pickled(self, project: Project, site: Site, pair: PickledPair) -> Finding:
         attribute = pair.reader.attribute
