@@ -7,6 +7,7 @@ from ckptlint.analysis import (
     classes,
     expressions,
     functions,
+    live,
     methods,
     modules,
     outside,
@@ -46,11 +47,14 @@ def evaluate_call(machine: Machine, node: ir.Call) -> Value:
         owner = expressions.evaluate(machine, node.func.value)
         positional, keywords = arguments(machine, node)
         name = node.func.name
+        if name in live.TRAINING:
+            machine.trained += 1
         if name in attributes.UNWRAPPING:
             function = attributes.read(machine, owner, name, machine.site(node.func))
             return call(machine, function, positional, keywords, site)
         if name in ("state_dict", "load_state_dict"):
             owner = modules.settled_unwrap(machine, owner)
+            machine.argument = live.held(machine, node) if name == "load_state_dict" else None
         return spread(
             machine,
             owner,
@@ -183,6 +187,7 @@ def _unknown(
 ) -> Value:
     """A call of something unknown: what it was given may be called or kept by it."""
     outside.note_escape(machine, positional, keywords)
+    live.note_unknown(machine, symbol_of(function))
     outside.unknown_save(machine, symbol_of(function), positional, keywords, site)
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
     return Opaque(shorten(f"{symbol_of(function)}({rendered})"), fresh=_makes_fresh(function))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ckptlint.analysis import key_tests, keys, picks, results
+from ckptlint.analysis import key_tests, keys, live, picks, results
 from ckptlint.analysis.guards import Guard, Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -137,7 +137,7 @@ def element_of_keys(view: Keys) -> Value:
     key = Key(content.prefix, content, content.emptied)
     if view.kind == "keys":
         return key
-    tensor = TensorValue(content)
+    tensor = TensorValue(content, view.owner.id)
     return tensor if view.kind == "values" else TupleValue((key, tensor))
 
 
@@ -161,7 +161,7 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
     bulk = machine.get(owner, BULK)
     if isinstance(index, Key):
         own = info.history is not None and info.history.own and isinstance(bulk, Content)
-        return TensorValue(bulk if own and isinstance(bulk, Content) else keys.written(index))
+        return TensorValue(bulk if own and isinstance(bulk, Content) else keys.written(index), owner.id)
     if info.kind == "list" and bulk is not None:
         return bulk
     if bulk is not None and bulk != NONE:
@@ -253,6 +253,8 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
     info = machine.info(owner)
     if machine.frames[-1].looping:
         picks.note_put(machine, owner, index, value, site)
+    if info.taken is not None or isinstance(index, (Key, Choice)):
+        live.note_entry(machine, owner, value, site)
     if isinstance(index, Choice):
         _set_each(machine, owner, index, value)
     elif isinstance(index, Key):
@@ -313,6 +315,7 @@ def with_flags(content: Content, *, filtered: bool = False, partial: bool = Fals
 def merge_into(machine: Machine, target: Ref, source: Value, site: Site | None = None) -> None:
     """`{**source}`, `target.update(source)`."""
     picks.note_drawn(machine, target, source, site or machine.info(target).site)
+    machine.info(target).taken = None
     if isinstance(source, Choice):
         source = next((plain for _, plain in source.alternatives if isinstance(plain, Ref)), source)
     if not isinstance(source, Ref):
@@ -327,6 +330,7 @@ def merge_into(machine: Machine, target: Ref, source: Value, site: Site | None =
         before = machine.get(target, BULK)
         if before is None or before == NONE:
             machine.memory.write(target.id, BULK, bulk)
+            live.note_shallow(machine, target, source)
         else:
             machine.memory.write(target.id, BULK, _merged(before, bulk))
     for name in list(info.names):

@@ -18,13 +18,16 @@ from ckptlint.analysis.values import Content, Ref, Shape, Site, Value
 class SavedPart(msgspec.Struct, frozen=True):
     """Something inside what is saved: its path of entry names, and what it is there, under `guard`.
 
-    `content` is a state dict; `module` is the shape of a module object that is pickled whole; both None: anything else.
+    `content` is a state dict; `module` is the shape of a module object that is pickled whole; both None: anything else,
+    which `value` tells. `at` is where the entry was written down, None for what is saved without one.
     """
 
     entry: tuple[str, ...]
     guard: Guard
     content: Content | None = None
     module: Shape | None = None
+    value: Value | None = None
+    at: Site | None = None
 
 
 class RankTest(msgspec.Struct, frozen=True, order=True):
@@ -37,7 +40,8 @@ class RankTest(msgspec.Struct, frozen=True, order=True):
 class SaveEvent(msgspec.Struct, frozen=True):
     """A file is written. `implied` tells that a framework does it.
 
-    `once`: of several processes that get here, one writes. `tests` are the tests of ranks that were passed.
+    `once`: of several processes that get here, one writes. `tests` are the tests of ranks that were passed. `pickles`:
+    objects go in as they are.
     """
 
     site: Site
@@ -50,6 +54,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
     once: bool = False
     entry: int = 0
     tests: tuple[RankTest, ...] = ()
+    pickles: bool = True
 
 
 class LoadEvent(msgspec.Struct, frozen=True):
@@ -194,6 +199,73 @@ class CollectiveEvent(msgspec.Struct, frozen=True):
     tests: tuple[RankTest, ...] = ()
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """A state dict whose tensors are the model's own, so that training goes on changing them.
+
+    `site` is the `.state_dict()` call, `kept` the expression that gave the dict as it is kept: a shallow copy changes
+    nothing. `modules` name the modules that it was taken from, without their wrappers. `loops` are the loops that it
+    was taken in, and that the module outlives; `trained` is what the clock of training showed. `on_gpu`: the model is
+    not, or need not be, on the CPU; `moved`: the tensors went through `.cpu()`.
+    """
+
+    site: Site
+    kept: Site
+    modules: frozenset[str]
+    loops: tuple[int, ...]
+    guard: Guard
+    trained: int
+    function: tuple[str, int, int] | None
+    on_gpu: bool = False
+    moved: bool = False
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Where a state dict is kept: the attribute `name` of an object, whose classes are `classes`, or a local name.
+
+    `owner` is the object or the scope.
+    """
+
+    owner: int
+    name: str
+    classes: frozenset[int] = frozenset()
+    attribute: bool = False
+
+
+class KeptEvent(msgspec.Struct, frozen=True):
+    """A live state dict gets a name."""
+
+    taken: Taken
+    held: Held
+
+
+class LiveUseEvent(msgspec.Struct, frozen=True):
+    """A state dict is used: `how` is "restored" (into `modules`), "saved" or "returned".
+
+    `taken` are the live ones that it can be here, `others` whether it can be anything else; `held` is where it was
+    kept, if it is read from there. `functions` are those being run, `loops` and `trained` as in `Taken`.
+    """
+
+    site: Site
+    how: str
+    taken: tuple[Taken, ...]
+    modules: frozenset[str]
+    held: Held | None
+    loops: tuple[int, ...]
+    trained: int
+    functions: tuple[tuple[str, int, int], ...]
+    others: bool = False
+
+
+class ModelKeptEvent(msgspec.Struct, frozen=True):
+    """`best_model = model` inside a loop: the object itself, which was made before the loop."""
+
+    site: Site
+    name: str
+    attribute: bool
+    loops: tuple[int, ...]
+    guard: Guard
+
+
 class Events(msgspec.Struct):
     """All that happened, in the order of the run."""
 
@@ -208,3 +280,6 @@ class Events(msgspec.Struct):
     process_groups: list[ProcessGroupEvent] = []
     collectives: list[CollectiveEvent] = []
     loaded_unwraps: list[LoadedUnwrapEvent] = []
+    kept: list[KeptEvent] = []
+    live_uses: list[LiveUseEvent] = []
+    kept_models: list[ModelKeptEvent] = []

@@ -7,7 +7,9 @@ paired.
 
 from __future__ import annotations
 
-from ckptlint.analysis import entries, key_tests, rank_tests, shapes
+import msgspec
+
+from ckptlint.analysis import entries, key_tests, live, rank_tests, shapes
 from ckptlint.analysis.events import LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -35,15 +37,23 @@ _MOST_PARTS = 64
 UNWRAPPED_ENTRY = (".module", "._orig_mod")
 
 
-def save(machine: Machine, value: Value, path: Value, site: Site, implied: str = "", *, once: bool = False) -> None:
+def save(
+    machine: Machine,
+    value: Value,
+    path: Value,
+    site: Site,
+    implied: str = "",
+    *,
+    once: bool = False,
+    pickles: bool = True,
+) -> None:
     """A file is written."""
-    parts: list[SavedPart] = []
-    _collect(machine, value, (), ALWAYS, parts, 0)
+    parts = _Parts(machine, site).of(value)
     machine.events.saves.append(
         SaveEvent(
             site,
             resolved_path(machine, path),
-            tuple(parts[:_MOST_PARTS]),
+            parts,
             machine.guard,
             machine.run,
             tuple(machine.calls[-6:]),
@@ -51,6 +61,7 @@ def save(machine: Machine, value: Value, path: Value, site: Site, implied: str =
             once,
             machine.entry,
             rank_tests.passed(machine),
+            pickles,
         )
     )
     key = _path_key(machine, path)
@@ -75,70 +86,96 @@ def resolved_path(machine: Machine, path: Value) -> Value:
     return path
 
 
-def _collect(
-    machine: Machine, value: Value, entry: tuple[str, ...], guard: Guard, parts: list[SavedPart], depth: int
-) -> None:
-    before = machine.guard
-    for inner, plain in alternatives(machine.narrow(value)):
-        together = both(guard, inner)
-        outer = both(before, together) if together is not None else None
-        if together is None or outer is None or len(parts) > _MOST_PARTS:
-            continue
-        machine.guard = outer
-        tests = key_tests.tests_in(together)
-        together = key_tests.without_tests(together)
-        if isinstance(plain, Content):
-            if plain.shape is None and any(_same_file(part, entry, plain) for part in parts):
-                # What came out of a file goes into this one: one of its hypotheses is enough.
-                machine.guard = before
+class _Place(msgspec.Struct, frozen=True):
+    """Where in what is saved: the path of entry names, when it is there, and where the entry was written down."""
+
+    entry: tuple[str, ...] = ()
+    guard: Guard = ALWAYS
+    at: Site | None = None
+
+    def below(self, name: str, at: Site | None) -> _Place:
+        """An entry of this."""
+        return _Place((*self.entry, name), self.guard, at or self.at)
+
+
+class _Parts:
+    """Takes apart what is saved."""
+
+    def __init__(self, machine: Machine, site: Site) -> None:
+        self.machine = machine
+        self.site = site
+        self.parts: list[SavedPart] = []
+
+    def of(self, value: Value) -> tuple[SavedPart, ...]:
+        """The parts of a value."""
+        self._collect(value, _Place(), 0)
+        return tuple(self.parts[:_MOST_PARTS])
+
+    def _note(
+        self, place: _Place, content: Content | None = None, module: Shape | None = None, value: Value | None = None
+    ) -> None:
+        self.parts.append(SavedPart(place.entry, place.guard, content, module, value, place.at))
+
+    def _collect(self, value: Value, place: _Place, depth: int) -> None:
+        machine = self.machine
+        before = machine.guard
+        for inner, plain in alternatives(machine.narrow(value)):
+            together = both(place.guard, inner)
+            outer = both(before, together) if together is not None else None
+            if together is None or outer is None or len(self.parts) > _MOST_PARTS:
                 continue
-            parts.append(SavedPart(entry, together, content=key_tests.passed(plain, tests)))
-        elif isinstance(plain, Keys) and plain.kind == "items":
-            parts.append(SavedPart(entry, together, content=key_tests.passed(plain.content, tests)))
-        elif isinstance(plain, Key):
-            parts.append(SavedPart(entry, together))
-        elif isinstance(plain, TupleValue):
-            for index, item in enumerate(plain.items):
-                _collect(machine, item, (*entry, str(index)), together, parts, depth + 1)
-        elif isinstance(plain, Ref):
-            _collect_object(machine, plain, entry, together, parts, depth)
-        elif entry:
-            parts.append(SavedPart(entry, together))
-        machine.guard = before
+            machine.guard = outer
+            tests = key_tests.tests_in(together)
+            here = _Place(place.entry, key_tests.without_tests(together), place.at)
+            if isinstance(plain, Content):
+                # What came out of a file goes into this one: one of its hypotheses is enough.
+                if plain.shape is not None or not any(_same_file(part, here.entry, plain) for part in self.parts):
+                    self._note(here, key_tests.passed(plain, tests))
+            elif isinstance(plain, Keys) and plain.kind == "items":
+                self._note(here, key_tests.passed(plain.content, tests))
+            elif isinstance(plain, Key):
+                self._note(here)
+            elif isinstance(plain, TupleValue):
+                for index, item in enumerate(plain.items):
+                    self._collect(item, here.below(str(index), None), depth + 1)
+            elif isinstance(plain, Ref):
+                self._collect_object(plain, here, depth)
+            else:
+                self._note(here, value=plain)
+            machine.guard = before
+
+    def _collect_object(self, ref: Ref, place: _Place, depth: int) -> None:
+        machine = self.machine
+        info = machine.info(ref)
+        if info.kind in ("module", "foreign"):
+            for inner, shape in shapes.of_value(machine, ref):
+                together = both(place.guard, inner)
+                if together is not None:
+                    self._note(_Place(place.entry, together, place.at), module=shape, value=ref)
+            return
+        if info.kind not in ("dict", "file", "list"):
+            self._note(place, value=ref)
+            return
+        if info.kind == "file" and info.entry and info.entry[-1] in UNWRAPPED_ENTRY:
+            # the module inside a wrapper that was read from a file, now saved again: bare
+            self._note(place, module=Shape(known=False))
+            return
+        if info.taken is not None:
+            live.note_use(machine, "saved", ref, self.site)
+        bulk = machine.get(ref, entries.BULK)
+        if bulk is not None and bulk != NONE:
+            self._collect(bulk, place, depth)
+        elif place.entry and not info.names:
+            self._note(place)
+        if depth < _DEEPEST_ENTRY:
+            for name in list(info.names):
+                inner_value = machine.get(ref, name)
+                if inner_value is not None and name != entries.BULK:
+                    self._collect(inner_value, place.below(name, info.names[name]), depth + 1)
 
 
 def _same_file(part: SavedPart, entry: tuple[str, ...], content: Content) -> bool:
     return part.entry == entry and part.content is not None and part.content.file == content.file
-
-
-def _collect_object(
-    machine: Machine, ref: Ref, entry: tuple[str, ...], guard: Guard, parts: list[SavedPart], depth: int
-) -> None:
-    info = machine.info(ref)
-    if info.kind in ("module", "foreign"):
-        parts.extend(
-            SavedPart(entry, together, module=shape)
-            for inner, shape in shapes.of_value(machine, ref)
-            if (together := both(guard, inner)) is not None
-        )
-        return
-    if info.kind not in ("dict", "file", "list"):
-        parts.append(SavedPart(entry, guard))
-        return
-    if info.kind == "file" and info.entry and info.entry[-1] in UNWRAPPED_ENTRY:
-        # the module inside a wrapper that was read from a file, now saved again: bare
-        parts.append(SavedPart(entry, guard, module=Shape(known=False)))
-        return
-    bulk = machine.get(ref, entries.BULK)
-    if bulk is not None and bulk != NONE:
-        _collect(machine, bulk, entry, guard, parts, depth)
-    elif entry and not info.names:
-        parts.append(SavedPart(entry, guard))
-    if depth < _DEEPEST_ENTRY:
-        for name in list(info.names):
-            inner_value = machine.get(ref, name)
-            if inner_value is not None and name != entries.BULK:
-                _collect(machine, inner_value, (*entry, name), guard, parts, depth + 1)
 
 
 def load(machine: Machine, path: Value, site: Site) -> Value:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ckptlint.analysis import entries, expressions, keys, picks, results, statements
+from ckptlint.analysis import entries, expressions, keys, live, picks, results, statements
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.spreading import spread
@@ -219,6 +219,7 @@ def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value
                 continue
             if isinstance(plain, Key):
                 bulk.append((joined, keys.written(plain)))
+                live.note_entry(machine, made, value, machine.site(node))
             elif isinstance(plain, Const):
                 machine.set(made, str(plain.value), value)
             elif isinstance(value, TensorValue) or _tensors(value):

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 from ckptlint.analysis.candidates import Candidates
-from ckptlint.analysis.events import Events, RankTest
+from ckptlint.analysis.events import Events, Held, RankTest, Taken
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, implied
 from ckptlint.analysis.memory import Memory
 from ckptlint.analysis.ranks import Ranks
@@ -107,7 +107,7 @@ class ObjectInfo(msgspec.Struct):
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
     A list that is no more the one that was written down has `grown`. A module that wraps another one has its `wrapper`;
-    `arguments` are those of an object made by a class outside.
+    `arguments` are those of an object made by a class outside. `taken`: a dict whose tensors are a module's own.
     """
 
     kind: str
@@ -128,6 +128,21 @@ class ObjectInfo(msgspec.Struct):
     non_persistent: set[str] = set()
     guard: Guard = ALWAYS
     history: KeyHistory | None = None
+    taken: Taken | None = None
+
+
+class Loop(msgspec.Struct):
+    """A loop that was run: what held when it began, the newest object then, the clock of training before and after."""
+
+    guard: Guard
+    newest: int
+    before: int
+    after: int = 0
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model was trained in it."""
+        return self.after > self.before
 
 
 class Frame(msgspec.Struct):
@@ -214,6 +229,12 @@ class Machine:
         self.told: set[str] = set()
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
+        self.loop_table: list[Loop] = []
+        self.loops: tuple[int, ...] = ()
+        self.trained = 0
+        self.used_as_modules: set[str] = set()
+        self.made_in: dict[str, tuple[int, ...]] = {}
+        self.argument: Held | None = None
         self._lines: dict[str, list[str]] = {}
 
     # --- objects ---------------------------------------------------------------------------------------------------

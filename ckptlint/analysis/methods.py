@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import collectives, entries, keys, modules, picks, state_dicts
+from ckptlint.analysis import collectives, entries, keys, live, modules, picks, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Machine
@@ -58,12 +58,19 @@ def call_method(
     if isinstance(receiver, TensorValue):
         if name == "copy_" and positional:
             picks.note_copy_of_tensor(machine, receiver, positional[0], site)
-        return receiver
+        return live.tensor_method(receiver, name)
     if isinstance(receiver, Opaque):
         return module_method(machine, receiver, name, positional, keywords, site)
     if isinstance(receiver, ClassValue):
         return Opaque(shorten(f"{receiver.name}.{name}()"), fresh=True)
     return Opaque(shorten(f"{symbol_of(receiver)}.{name}()"))
+
+
+#: What nothing but a module is asked for: optimizers have a state dict too, and tensors can be moved.
+_OF_MODULES_ALONE = frozenset(
+    ("parameters", "named_parameters", "modules", "named_modules", "children", "named_children", "buffers", "eval",
+     "load_state_dict")
+)  # fmt: skip
 
 
 def module_method(
@@ -82,7 +89,11 @@ def module_method(
         return state_dicts.of_value(machine, receiver, site, before)
     if name == "load_state_dict":
         return state_dicts.load(machine, receiver, positional, keywords, site)
+    if name in _OF_MODULES_ALONE:
+        machine.used_as_modules.add(symbol_of(receiver))
     if name in machine.knowledge.module.returns_self:
+        if isinstance(receiver, Ref):
+            live.note_moved(machine, receiver, name, positional)
         return receiver
     if name in ("parameters", "named_parameters"):
         machine.ask(receiver, site, is_saved=False)

@@ -15,6 +15,7 @@ from ckptlint.analysis.values import (
     Opaque,
     Ref,
     Site,
+    TensorValue,
     TupleValue,
     Value,
     alternatives,
@@ -183,6 +184,8 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
         return choose([(guard, copied(machine, plain, memo)) for guard, plain in value.alternatives], "copy")
     if isinstance(value, TupleValue):
         return TupleValue(tuple(copied(machine, item, memo) for item in value.items))
+    if isinstance(value, TensorValue):
+        return TensorValue(value.content)
     if not isinstance(value, Ref):
         return value
     if value.id in memo:

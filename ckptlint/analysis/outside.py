@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ckptlint.analysis import classes, collectives, files, modules, python, state_dicts
+from ckptlint.analysis import classes, collectives, files, live, modules, python, state_dicts
 from ckptlint.analysis.events import WrapEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.ranks import SPAWNED
@@ -68,6 +68,7 @@ def call_external(
         info.positional, info.keywords = positional, dict(keywords)
         return made
     note_escape(machine, positional, keywords)
+    live.note_unknown(machine, name)
     unknown_save(machine, name, positional, keywords, site)
     return _result(machine, name, positional, site)
 
@@ -77,7 +78,10 @@ def _result(machine: Machine, name: str, positional: tuple[Value, ...], site: Si
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
     if _asks(name):
         return Opaque(shorten(f"{name}({rendered})"))
-    return Opaque(shorten(f"{name}({rendered})") + f"@{site.file}:{site.unit}:{site.node}", fresh=True)
+    symbol = shorten(f"{name}({rendered})") + f"@{site.file}:{site.unit}:{site.node}"
+    if machine.loops:
+        machine.made_in[symbol] = machine.loops
+    return Opaque(symbol, fresh=True)
 
 
 def _asks(name: str) -> bool:
@@ -98,7 +102,8 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
     if save is not None:
         value, path = argument(given, *save.object), argument(given, *save.path)
         if value is not None:
-            files.save(machine, value, path or Opaque("path"), site, once=save.once)
+            path = path or Opaque("path")
+            files.save(machine, value, path, site, once=save.once, pickles=save.pickles)
         return Const(None)
     load = knowledge.load(name)
     if load is not None:
@@ -181,7 +186,8 @@ def foreign_method(
     if save is not None:
         value, path = argument(given, *save.object), argument(given, *save.path)
         if value is not None:
-            files.save(machine, value, path or Opaque("path"), site, once=save.once)
+            path = path or Opaque("path")
+            files.save(machine, value, path, site, once=save.once, pickles=save.pickles)
         return Const(None)
     load = knowledge.load(dotted)
     if load is not None:
@@ -195,6 +201,7 @@ def foreign_method(
     note_escape(machine, positional, keywords)
     if name in knowledge.module.methods or name in knowledge.module.returns_self:
         return None
+    live.note_unknown(machine, name)
     unknown_save(machine, dotted, positional, keywords, site)
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
     return Opaque(shorten(f"{dotted}({rendered})"), fresh=not _asks(dotted) and not dotted.startswith("argparse"))
@@ -220,7 +227,7 @@ def unknown_save(
     for value in (*positional, *keywords.values()):
         if isinstance(value, Ref) and machine.info(value).kind == "dict":
             path = next((other for other in positional if other is not value and not isinstance(other, Ref)), None)
-            files.save(machine, value, path or Opaque("path"), site, implied="")
+            files.save(machine, value, path or Opaque("path"), site, pickles=False)
 
 
 def worth_running(machine: Machine, owner: Ref, depth: int = 0) -> bool:

@@ -14,7 +14,9 @@ import msgspec
 
 from ckptlint.analysis.events import LoadedUnwrapEvent, LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.evidence import path_evidence
-from ckptlint.analysis.values import Shape
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.symbols import symbol_of
+from ckptlint.analysis.values import MODULE, Opaque, Ref, Shape, Site
 
 
 class PickledPair(msgspec.Struct, frozen=True):
@@ -48,3 +50,46 @@ def pickled_pairs(
 
 def _wrapped(shape: Shape, token: str) -> bool:
     return bool(shape.wrappers) and shape.wrappers[0].token == token
+
+
+class WholeModule(msgspec.Struct, frozen=True):
+    """A place where a module is put into a file as an object: the entry that holds it, or the save itself.
+
+    `entries` are the names of the entries of one dict that hold modules, "" where the file holds nothing else. `sites`
+    are where they were written down.
+    """
+
+    save: Site
+    entries: tuple[str, ...]
+    sites: tuple[Site, ...]
+
+
+def whole_modules(machine: Machine, saves: Iterable[SaveEvent]) -> Iterator[WholeModule]:
+    """Every such place, once; entries of one dict are one place, whichever saves it goes through."""
+    found: dict[Site, tuple[Site, dict[str, Site]]] = {}
+    for save in saves:
+        if not save.pickles or save.implied or _is_in_memory(machine, save):
+            continue
+        held = [part for part in save.parts if _is_module(machine, part)]
+        if not held:
+            continue
+        sites = {".".join(part.entry): part.at or save.site for part in held}
+        found.setdefault(next(iter(sites.values())), (save.site, {}))[1].update(sites)
+    for save_site, sites in found.values():
+        yield WholeModule(save_site, tuple(sites), tuple(dict.fromkeys(sites.values())))
+
+
+def _is_module(machine: Machine, part: SavedPart) -> bool:
+    """Whether the part is surely a module: of a class that is one, or something that is used as one."""
+    value = part.value
+    if isinstance(value, Ref):
+        kind = machine.info(value).kind
+        return kind == "module" or (kind == "foreign" and symbol_of(value) in machine.used_as_modules)
+    return isinstance(value, Opaque) and (value.kind == MODULE or value.symbol in machine.used_as_modules)
+
+
+def _is_in_memory(machine: Machine, save: SaveEvent) -> bool:
+    """`torch.save(model, io.BytesIO())`: a copy for the moment, or a look at its size."""
+    path = save.path
+    cls = machine.info(path).cls if isinstance(path, Ref) else None
+    return symbol_of(cls) == "io.BytesIO" if cls is not None else False

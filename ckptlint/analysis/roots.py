@@ -53,6 +53,9 @@ def run_all(machine: Machine) -> None:
     for file, unit in units:
         if unit.owner and not _is_test(file) and not unit.name.startswith("__"):
             _run(machine, file, partial(_run_on_subclasses, machine, file, unit.index))
+    for file, unit in units:
+        if unit.owner and not _is_test(file) and (file, unit.index) in machine.executed:
+            _run(machine, file, partial(_run_with_other_options, machine, file, unit))
     for file in files:
         if candidates.names_framework(file) and machine.module_state.get(file) is None:
             imports.run_module(machine, file)
@@ -108,6 +111,7 @@ def _clean(machine: Machine) -> None:
     machine.tries = []
     machine.calls = []
     machine.running = []
+    machine.loops = ()
 
 
 def _run_script(machine: Machine, file: str) -> None:
@@ -220,6 +224,20 @@ def _run_on_subclasses(machine: Machine, file: str, unit: int) -> None:
             made = _generic(machine, cls) if isinstance(method, Function) and method.key == key else None
             if made is not None and isinstance(method, Function):
                 _call_unknown(machine, method, (made,), Site(file, 0, 0))
+
+
+def _run_with_other_options(machine: Machine, file: str, unit: UnitHeader) -> None:
+    """A method that has run without coming to the state dicts in it: an option was off wherever the object was made.
+
+    Whoever uses the class may put it on, so the method is run on an object of which nothing is known.
+    """
+    lines = machine.lines(file)[unit.first_row - 1 : unit.last_row]
+    if not any("state_dict(" in line for line in lines):
+        return
+    events = machine.events
+    reached = {event.site for event in events.state_dicts} | {event.site for event in events.applies}
+    if not any((site.file, site.unit) == (file, unit.index) for site in reached):
+        _run_unit(machine, file, unit.index)
 
 
 def _is_marked(machine: Machine, function: Function) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import collectives, entries, key_tests, picks, shapes
+from ckptlint.analysis import collectives, entries, key_tests, live, picks, shapes
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -34,6 +34,7 @@ def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> V
     picks.note_own(machine, made)
     bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
+    live.take(machine, made, target, site)
     machine.events.state_dicts.append(
         StateDictEvent(site, tuple(TargetCase(guard, shape) for guard, shape in cases), machine.guard, machine.run)
     )
@@ -128,6 +129,7 @@ def load(
     if "**" in keywords and "strict" not in keywords and len(positional) < 2:
         strict_value = Opaque("strict")
     strict = bool(strict_value.value) if isinstance(strict_value, Const) else None
+    live.note_restore(machine, target, source, site)
     targets = tuple(TargetCase(guard, shape) for guard, shape in shapes.of_value(machine, target))
     sources = tuple(_sources(machine, source))
     handled = _note_failures(machine, targets, sources) if strict is not False else False

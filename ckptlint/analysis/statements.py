@@ -23,6 +23,7 @@ from ckptlint.analysis import (
     entries,
     expressions,
     imports,
+    live,
     loops,
     matches,
     picks,
@@ -94,6 +95,7 @@ def _assign(machine: Machine, node: ir.Assign) -> bool:
     results.note_kept(machine, value, node)
     for target in node.targets:
         assign(machine, target, switches.value_of(machine, target, value))
+    live.note_kept(machine, node, value)
     return True
 
 
@@ -174,12 +176,22 @@ def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
         before,
         lambda one: spread(machine, value, lambda other: arithmetic.binary(machine, node.op, one, other)),
     )
-    assign(machine, node.target, result)
+    assign(machine, node.target, _counted(machine, node, result))
     return True
+
+
+def _counted(machine: Machine, node: ir.AugAssign, value: Value) -> Value:
+    """A number that is counted up or down in a loop is another one in each round: `wait += 1` reaches any patience."""
+    name = getattr(node.target, "name", "")
+    if machine.loops and name and isinstance(value, Const) and isinstance(value.value, (int, float)):
+        return Opaque(name)
+    return value
 
 
 def _return(machine: Machine, node: ir.Return) -> bool:
     value = NONE if node.value is None else expressions.evaluate(machine, node.value)
+    if machine.loop_table:
+        live.note_return(machine, value, node)
     machine.frames[-1].returned.append((machine.guard, value))
     return False
 
@@ -256,6 +268,12 @@ def _while(machine: Machine, node: ir.While) -> bool:
 
     `while hasattr(model, "module"): model = model.module` takes off every wrapper that there is.
     """
+    with live.loop(machine):
+        _run_while(machine, node)
+    return run_block(machine, node.orelse) if node.orelse else True
+
+
+def _run_while(machine: Machine, node: ir.While) -> None:
     before = machine.guard
     for _ in range(loops.MOST_UNROLLED):
         asked = _modules_asked(machine, node.test)
@@ -270,7 +288,6 @@ def _while(machine: Machine, node: ir.While) -> bool:
         machine.guard = before
         if _modules_asked(machine, node.test) == asked:
             break
-    return run_block(machine, node.orelse) if node.orelse else True
 
 
 def _modules_asked(machine: Machine, test: ir.Expr) -> list[Value]:
@@ -295,7 +312,8 @@ def _for(machine: Machine, node: ir.For) -> bool:
         run_block(machine, node.body)
         machine.guard = before
 
-    loops.each(machine, iterable, once)
+    with live.loop(machine):
+        loops.each(machine, iterable, once)
     return run_block(machine, node.orelse) if node.orelse else True
 
 

@@ -36,11 +36,17 @@ class Opaque(msgspec.Struct, frozen=True):
     """An unknown value.
 
     `symbol` is its name: two opaque values of one name are the same value. `fresh` says that it was just made by a
-    callable from outside the project, so that nobody in the project has wrapped it yet.
+    callable from outside the project, so that nobody in the project has wrapped it yet. `kind` is the class that it is
+    known to be of: "argparse.Namespace", "numpy".
     """
 
     symbol: str
     fresh: bool = False
+    kind: str = ""
+
+
+#: The kind of what is surely a module.
+MODULE = "torch.nn.Module"
 
 
 class External(msgspec.Struct, frozen=True):
@@ -150,9 +156,14 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class TensorValue(msgspec.Struct, frozen=True):
-    """A tensor out of a state dict."""
+    """A tensor out of a state dict.
+
+    `holder` is the dict that it came out of, 0 when it is a copy; `moved` tells that it went to the CPU.
+    """
 
     content: Content
+    holder: int = 0
+    moved: bool = False
 
 
 class LoadResult(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
-from ckptlint.analysis.values import Opaque, Ref, Value, alternatives, choose, merge
+from ckptlint.analysis.values import MODULE, Opaque, Ref, Value, alternatives, choose, merge
 
 #: So many alternatives are kept as they are.
 FEW = 6
@@ -39,9 +39,15 @@ def join(machine: Machine, cases: Sequence[tuple[Guard, Value]], name: str) -> V
         guards = merge([guard for guard, _ in group])
         if len(guards) > FEW:
             guards = [frozenset.intersection(*guards)]
-        stands_for = Opaque(f"{name}@{machine.memory.new_owner()}", fresh=True) if kind == () else group[0][1]
+        stands_for = _some_module(machine, name, distinct) if kind == () else group[0][1]
         fewer += [(guard, stands_for) for guard in guards]
     return choose(fewer, name)
+
+
+def _some_module(machine: Machine, name: str, distinct: set[Value]) -> Opaque:
+    """One bare module that stands for several."""
+    sure = all(isinstance(plain, Ref) and machine.info(plain).kind == "module" for plain in distinct)
+    return Opaque(f"{name}@{machine.memory.new_owner()}", fresh=True, kind=MODULE if sure else "")
 
 
 def _kind(machine: Machine, value: Value) -> object:

@@ -56,11 +56,16 @@ class Layer(Entry, frozen=True, kw_only=True):
 
 
 class Save(Entry, frozen=True, kw_only=True):
-    """A call that writes a file. `once`: of several processes that call it, it lets one write."""
+    """A call that writes a file.
+
+    `once`: of several processes that call it, it lets one write. `pickles`: objects go in as they are, not as their
+    state dicts.
+    """
 
     object: tuple[int, str]
     path: tuple[int, str]
     once: bool = False
+    pickles: bool = True
 
 
 class Load(Entry, frozen=True, kw_only=True):
