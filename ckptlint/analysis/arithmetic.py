@@ -235,6 +235,9 @@ def _contains(machine: Machine, item: Value, container: Value, symbol: str | Non
     if symbol is not None:
         return Opaque(symbol)
     if isinstance(container, (Keys, Content)) and isinstance(item, Const):
+        content = container if isinstance(container, Content) else container.content
+        if content.file is not None:
+            return Opaque(f"file {content.file} has {'.'.join((*content.entry, str(item.value)))}")
         return Opaque(shorten(f"({item.value!r} in keys)"))
     if isinstance(container, TupleValue):
         same = [_same_class(machine, item, one) for one in container.items]

@@ -7,7 +7,7 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 
 from __future__ import annotations
 
-from ckptlint.analysis import classes, entries, functions, imports, results
+from ckptlint.analysis import classes, entries, functions, imports, loaded, results
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
@@ -145,6 +145,10 @@ def _note_missing(machine: Machine, absent: list[Guard]) -> bool:
 
 def has(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     """`hasattr(owner, name)`, for a plain owner."""
+    if isinstance(owner, Ref) and machine.info(owner).kind == "file":
+        asked = loaded.has_attribute(machine.info(owner), name)
+        if asked is not None:
+            return asked
     value = find(machine, owner, name, site)
     if isinstance(value, Missing):
         return Const(False)

@@ -8,6 +8,7 @@ from ckptlint.analysis import (
     expressions,
     functions,
     live,
+    loaded,
     methods,
     modules,
     outside,
@@ -150,6 +151,8 @@ def _call_object(
 ) -> Value:
     """`obj(...)`: `__call__`, or for a module its `forward`."""
     info = machine.info(receiver)
+    if info.kind == "file":
+        loaded.note_module(machine, receiver, "__call__", site)
     if info.cls is not None:
         for name in ("__call__", "forward"):
             method = classes.attribute(machine, info.cls, name)

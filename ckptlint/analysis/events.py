@@ -164,6 +164,26 @@ class LoadedUnwrapEvent(msgspec.Struct, frozen=True):
     handled: bool
 
 
+class LoadedUseEvent(msgspec.Struct, frozen=True):
+    """Something is done with all that a file holds which not every kind of file can stand.
+
+    `how` is "entry" (`loaded["model"]`, `name` is the entry), "module" (`loaded.eval()`, `name` is the method) or
+    "state dict" (`net.load_state_dict(loaded)`). `file` is the number of the load; 0 where this same run has
+    written the file: then `held` are the entries that it wrote, and `path` is the file's. `handled`: a handler takes
+    the error, or this is in a handler.
+    """
+
+    site: Site
+    how: str
+    name: str
+    file: int
+    guard: Guard
+    handled: bool
+    run: int
+    path: Value | None = None
+    held: tuple[str, ...] = ()
+
+
 class WrapEvent(msgspec.Struct, frozen=True):
     """A module is wrapped; `processes`: in a way that makes sense in one of several processes only."""
 
@@ -283,3 +303,4 @@ class Events(msgspec.Struct):
     kept: list[KeptEvent] = []
     live_uses: list[LiveUseEvent] = []
     kept_models: list[ModelKeptEvent] = []
+    loaded_uses: list[LoadedUseEvent] = []

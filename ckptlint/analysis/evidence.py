@@ -106,3 +106,58 @@ def _inside_evidence(outer: Shape, inner: str) -> int | None:
         return None
     others = [child for _, child in outer.children if child.identity != inner]
     return 1 if all(child.loss or (child.closed and not child.children and not child.tensor) for child in others) else 0
+
+
+#: `shared_name`: the whole paths are one text.
+WHOLE_PATH = 3
+
+_SUFFIX = re.compile(r"\.\w+$")
+_FEWEST_LETTERS = 4
+_FEWEST_WORDS = 2
+
+
+def shared_name(read: Value, written: Value) -> int:
+    """How much of a name two paths have in common: 3 for the whole path, 2 for the base name, 1 for a pattern of it.
+
+    "runs/last.pth" and f"{out}/last.pth" have the base name in common, f"epoch_{n}.pth" and "epoch_9.pth" a pattern. A
+    suffix alone is no name, and neither is a parameter's (`path`).
+    """
+    return max(_plain_shared_name(one, other) for _, one in alternatives(read) for _, other in alternatives(written))
+
+
+def _plain_shared_name(read: Value, written: Value) -> int:
+    if isinstance(read, Opaque) or isinstance(written, Opaque):
+        same = isinstance(read, Opaque) and read == written and "." in plain_symbol(read.symbol)
+        return WHOLE_PATH if same else 0
+    one, other = _last_part(read), _last_part(written)
+    if one is None or other is None:
+        return 0
+    if one == other and _letters(one) >= _FEWEST_LETTERS:
+        return WHOLE_PATH if read == written else 2
+    if (_matches(one, other) or _matches(other, one)) and min(_letters(one), _letters(other)) >= _FEWEST_LETTERS:
+        return 1
+    return 0
+
+
+def _letters(pieces: Pieces) -> int:
+    """How much of a base name is known, its suffix and digits left out."""
+    known = "".join(piece for piece in pieces if isinstance(piece, str))
+    return sum(1 for letter in _SUFFIX.sub("", known) if letter.isalpha())
+
+
+def has_known_name(path: Value) -> bool:
+    """Whether a base name is known, at least in part, in some case."""
+    return any(_last_part(plain) is not None for _, plain in alternatives(path))
+
+
+def options_alike(read: Value, written: Value) -> bool:
+    """Whether the files are named by options of which one says more: `args.rgb_model_file` and `args.model_file`."""
+    pairs = [(_option(one), _option(other)) for _, one in alternatives(read) for _, other in alternatives(written)]
+    return any(_FEWEST_WORDS <= len(other) <= len(one) and one[-len(other) :] == other for one, other in pairs)
+
+
+def _option(path: Value) -> list[str]:
+    """The words of the option that a path ends with."""
+    last = path.parts[-1] if isinstance(path, Text) and path.parts else path
+    symbol = plain_symbol(last.symbol) if isinstance(last, Opaque) else ""
+    return symbol.rpartition(".")[2].split("_") if re.fullmatch(r"[\w.]+", symbol) and "." in symbol else []

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ckptlint.analysis import arithmetic, attributes, calls, entries, loops, picks
+from ckptlint.analysis import arithmetic, attributes, calls, entries, loaded, loops, picks
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.scopes import bind, lookup, new_function
@@ -25,6 +25,7 @@ from ckptlint.analysis.values import (
     NONE,
     Const,
     Opaque,
+    Ref,
     Site,
     Text,
     TupleValue,
@@ -64,7 +65,13 @@ def _subscript(machine: Machine, node: ir.Subscript) -> Value:
         return spread(machine, owner, lambda plain: entries.sliced(machine, plain, bounds))
     index = evaluate(machine, node.index)
     site = machine.site(node)
-    return spread(machine, owner, lambda plain: entries.item(machine, plain, index, site))
+    return spread(machine, owner, lambda plain: _item(machine, plain, index, site))
+
+
+def _item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
+    if isinstance(owner, Ref):
+        loaded.note_entry(machine, owner, index, site)
+    return entries.item(machine, owner, index, site)
 
 
 def _bounds(node: ir.Slice) -> tuple[ir.Expr | None, ir.Expr | None, ir.Expr | None]:

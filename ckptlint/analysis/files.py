@@ -191,7 +191,7 @@ def load(machine: Machine, path: Value, site: Site) -> Value:
             machine.events.loads.append(
                 LoadEvent(site, resolved, 0, machine.guard, machine.run, tuple(machine.calls[-6:]))
             )
-            return _as_read(machine, written, site)
+            return _as_read(machine, written, resolved)
     foreign = _is_remote(resolved)
     made = entries.new_file(machine, site, resolved, foreign=foreign)
     machine.events.loads.append(
@@ -200,11 +200,15 @@ def load(machine: Machine, path: Value, site: Site) -> Value:
     return made
 
 
-def _as_read(machine: Machine, written: Value, site: Site) -> Value:
-    """What was written, as fresh objects."""
+def _as_read(machine: Machine, written: Value, path: Value) -> Value:
+    """What was written, as fresh objects that know which file they come from."""
     from ckptlint.analysis import modules
 
-    return modules.copied(machine, written)
+    read = modules.copied(machine, written)
+    for _, plain in alternatives(read):
+        if isinstance(plain, Ref) and machine.info(plain).kind == "dict":
+            machine.info(plain).path = path
+    return read
 
 
 def _is_remote(path: Value) -> bool:

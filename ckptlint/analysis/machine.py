@@ -227,6 +227,7 @@ class Machine:
         self.failed: tuple[Site, ...] = ()
         self.member_tests: dict[str, MemberTest] = {}
         self.told: set[str] = set()
+        self.handling = 0
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self.loop_table: list[Loop] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import collectives, entries, keys, live, modules, picks, state_dicts
+from ckptlint.analysis import collectives, entries, keys, live, loaded, modules, picks, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Machine
@@ -161,6 +161,8 @@ def _of_dict(
     keywords: dict[str, Value],
     site: Site,
 ) -> Value:
+    if name in loaded.OF_MODULES:
+        loaded.note_module(machine, receiver, name, site)
     if name in ("items", "keys", "values"):
         return view(machine, receiver, name)
     if name == "get" and positional:
@@ -171,6 +173,8 @@ def _of_dict(
             return found if known else (default if machine.get(receiver, entries.BULK) == NONE else found)
         return found
     if name in ("pop", "__delitem__") and positional:
+        if len(positional) == 1:
+            loaded.note_entry(machine, receiver, positional[0], site)
         value = entries.item(machine, receiver, positional[0], site)
         entries.remove_item(machine, receiver, positional[0])
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ckptlint.analysis import attributes, classes, entries, keys, loops, picks, state_dicts
+from ckptlint.analysis import attributes, classes, entries, keys, loaded, loops, picks, state_dicts
 from ckptlint.analysis.arithmetic import pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine, ObjectInfo
@@ -130,7 +130,7 @@ def _object_is(machine: Machine, ref: Ref, wanted: list[Value], unknown: Value) 
     if info.kind in ("dict", "file", "list"):
         builtin = {"dict": ("dict", "OrderedDict", "Mapping"), "list": ("list",)}.get(info.kind)
         if builtin is None:
-            return unknown
+            return loaded.is_of_kind(info, [one.name for one in wanted if isinstance(one, External)]) or unknown
         return Const(any(isinstance(one, External) and one.name.rpartition(".")[2] in builtin for one in wanted))
     order: list[Value] = list(classes.resolution_order(machine, info.cls)) if info.cls is not None else []
     for one in wanted:

@@ -109,6 +109,7 @@ def _clean(machine: Machine) -> None:
     machine.guard = ALWAYS
     machine.frames = []
     machine.tries = []
+    machine.handling = 0
     machine.calls = []
     machine.running = []
     machine.loops = ()

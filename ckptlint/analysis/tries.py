@@ -60,7 +60,9 @@ def run_try(machine: Machine, node: ir.Try) -> bool:
         if handler.name is not None:
             bind(machine, handler.name, Opaque("exception"))
         machine.failed = attempts
+        machine.handling += 1
         handler_alive = statements.run_block(machine, handler.body)
+        machine.handling -= 1
         machine.failed = failed_before
         any_alive = any_alive or handler_alive
         ends.append(machine.guard if handler_alive else None)

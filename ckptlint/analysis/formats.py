@@ -1,0 +1,262 @@
+"""What writers put at the top of a file against what readers take it for.
+
+    torch.save({"model": net.state_dict(), "epoch": 3}, "last.pth")         a dict of entries: model, epoch
+    torch.save(net.state_dict(), "last.pth")                                a bare state dict
+    torch.save(net, "last.pth")                                             a whole module
+
+    torch.load("last.pth")["optimizer"]              wants an entry
+    net.load_state_dict(torch.load("last.pth"))      wants a bare state dict
+    torch.load("last.pth").eval()                    wants a whole module
+
+A reader is held against the writers whose file it can be seen to read (`_surely_meet`): the path says so, and the model
+is not another one. It is reported only when none of them writes what it wants, and no other writer of the project that
+may meet it (`_may_meet`) does; a writer of which not all is known may write anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ckptlint.analysis import evidence, fit
+from ckptlint.analysis.events import ApplyEvent, Events, LoadedUseEvent, LoadEvent, SaveEvent
+from ckptlint.analysis.guards import Guard
+from ckptlint.analysis.loaded import OF_MODULES
+from ckptlint.analysis.values import Shape, Site, Value
+
+ENTRIES, STATE_DICT, MODULE = "entries", "state dict", "module"
+
+#: `loaded.to(device)` is for tensors as well; these are for modules alone.
+_ONLY_MODULES = OF_MODULES - {"cpu", "cuda", "float", "half", "state_dict", "to"} | {"__call__"}
+
+_OF_FILE = re.compile(r"^file (\d+) (has|is) (.*)$")
+_MOST_PARTS = 64
+_ENOUGH_SHARED = 2
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a save puts at the top of its file: the kinds that it can be, and the names of the entries.
+
+    `is_open` says that there may be other entries, or other kinds. `shapes` are the modules whose weights are in it.
+    """
+
+    save: SaveEvent
+    kinds: frozenset[str]
+    names: tuple[str, ...]
+    is_open: bool
+    shapes: tuple[Shape, ...]
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """A use of a file that fails, and the writers of that file.
+
+    `wants` and `has` are kinds; where both are "entries", the entry `name` is the one that nobody writes. `loaded` is
+    the `torch.load`; `names` are the entries that the file has; `surely` tells how well the paths agree.
+    """
+
+    use: LoadedUseEvent
+    wants: str
+    has: str
+    loaded: Site
+    writers: tuple[SaveEvent, ...]
+    names: tuple[str, ...]
+    strict: bool | None
+    surely: int
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """One `torch.load` as it was run, and all that was done with what it gave."""
+
+    load: LoadEvent
+    uses: tuple[LoadedUseEvent, ...]
+    targets: tuple[Shape, ...]
+    applied: frozenset[str]
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """The entries that are asked for."""
+        return frozenset(use.name for use in self.uses if use.how == "entry")
+
+
+def mismatches(events: Events) -> Iterator[Mismatch]:
+    """Every use that fails, each time it was run."""
+    if not events.loaded_uses:
+        return
+    written = [_written(save) for save in events.saves if not save.implied]
+    strictness = {apply.site: apply.strict for apply in events.applies}
+    for reading in _readings(events):
+        near: list[tuple[int, Written]] = []
+        for one in written:
+            surely = _surely_meet(reading, one)
+            if surely:
+                near.append((surely, one))
+        if not near:
+            continue
+        best = max(surely for surely, _ in near)
+        theirs = [one for surely, one in near if surely == best]
+        others = [one for one in written if one not in theirs and _may_meet(reading, one)]
+        for use in reading.uses:
+            yield from _of_use(use, reading, theirs, others, best, strictness.get(use.site))
+    yield from _of_one_run(events, strictness)
+
+
+def _of_use(
+    use: LoadedUseEvent,
+    reading: _Reading,
+    theirs: list[Written],
+    others: list[Written],
+    surely: int,
+    strict: bool | None,
+) -> Iterator[Mismatch]:
+    if use.handled or (use.how == "module" and not any(one.name in _ONLY_MODULES for one in reading.uses)):
+        return
+    wants = ENTRIES if use.how == "entry" else MODULE if use.how == "module" else STATE_DICT
+    possible = [one for one in theirs if _is_possible(use.guard, use.file, one)]
+    if not possible or any(one.is_open or len(one.kinds) != 1 or _serves(use, wants, one) for one in possible):
+        return
+    if any(one.is_open or _serves(use, wants, one) for one in others):
+        return
+    has = next(iter(possible[0].kinds))
+    if any(one.kinds != possible[0].kinds for one in possible):
+        return
+    if wants == ENTRIES and has == STATE_DICT and not _is_no_tensor(use.name, reading, possible):
+        return
+    names = tuple(dict.fromkeys(name for one in possible for name in one.names))
+    saves = tuple(one.save for one in possible)
+    yield Mismatch(use, wants, has, reading.load.site, saves, names, strict, surely)
+
+
+def _serves(use: LoadedUseEvent, wants: str, one: Written) -> bool:
+    """Whether the writer writes what the use wants."""
+    return wants in one.kinds and (wants != ENTRIES or use.name in one.names)
+
+
+def _is_no_tensor(name: str, reading: _Reading, writers: list[Written]) -> bool:
+    """Whether an entry asked of a bare state dict is none of its tensors."""
+    if "." in name:
+        return False
+    if name in reading.applied:
+        return True
+    shapes = [shape for one in writers for shape in one.shapes]
+    known = [fit.keys_of(shape, "") for shape in shapes if shape.known]
+    return len(known) == len(shapes) > 0 and all(whole and name not in keys for keys, whole in known)
+
+
+def _readings(events: Events) -> Iterator[_Reading]:
+    uses: dict[int, dict[LoadedUseEvent, None]] = {}
+    for use in events.loaded_uses:
+        if use.file:
+            uses.setdefault(use.file, {})[use] = None
+    applies: dict[int, list[tuple[ApplyEvent, tuple[str, ...]]]] = {}
+    for apply in events.applies:
+        for place in {(one.content.file, one.content.entry) for one in apply.sources if one.content is not None}:
+            if place[0]:
+                applies.setdefault(place[0], []).append((apply, place[1]))
+    for load in events.loads:
+        if load.file in uses:
+            shapes = [case.shape for apply, _ in applies.get(load.file, ()) for case in apply.targets]
+            applied = frozenset(entry[0] for _, entry in applies.get(load.file, ()) if len(entry) == 1)
+            targets = tuple(dict.fromkeys(one for one in shapes if one is not None))
+            yield _Reading(load, tuple(uses[load.file]), targets, applied)
+
+
+def _written(save: SaveEvent) -> Written:
+    kinds: set[str] = set()
+    names: dict[str, None] = {}
+    shapes: dict[Shape, None] = {}
+    is_open = len(save.parts) >= _MOST_PARTS
+    for part in save.parts:
+        shape = part.content.shape if part.content is not None else part.module
+        if shape is not None:
+            shapes[shape] = None
+        if part.entry:
+            name = part.entry[0]
+            kinds.add(ENTRIES)
+            names[name] = None
+            is_open = is_open or name.startswith(("*", "{"))
+        elif part.content is not None:
+            # what came out of another file may be anything
+            kinds.add(STATE_DICT)
+            is_open = is_open or part.content.shape is None
+        elif part.module is not None:
+            kinds.add(MODULE)
+            is_open = is_open or not part.module.known
+        else:
+            is_open = True
+    return Written(save, frozenset(kinds), tuple(names), is_open or not kinds, tuple(shapes))
+
+
+def _is_possible(guard: Guard, file: int, one: Written) -> bool:
+    """Whether the conditions of a use that look into the file can hold for the files of that writer."""
+    for literal in guard:
+        for part in literal.parts or (literal,):
+            match = _OF_FILE.match(part.symbol)
+            if match is None or int(match.group(1)) != file:
+                continue
+            if literal.parts or part.op != "truthy":
+                return False
+            asked, name = match.group(2), match.group(3)
+            if asked == "has":
+                holds = name in one.names
+            else:
+                holds = (MODULE in one.kinds) == (name == "module")
+            if not part.accepts(holds):
+                return False
+    return True
+
+
+def _surely_meet(reading: _Reading, one: Written) -> int:
+    """How well it can be seen that the reader reads that writer's file; 0 where it cannot."""
+    load, save = reading.load, one.save
+    agree = _same_model(reading.targets, one.shapes)
+    together = load.site.file == save.site.file or load.run == save.run
+    shared = len(reading.entries & set(one.names))
+    named = evidence.shared_name(load.path, save.path)
+    if named and agree is not False and (agree or together or shared or named >= evidence.WHOLE_PATH):
+        return 1 + named
+    if load.run == save.run and agree and shared >= _ENOUGH_SHARED and not evidence.has_known_name(load.path):
+        return 1
+    whole_module = any(use.how == "module" and use.name in _ONLY_MODULES for use in reading.uses)
+    if whole_module and together and evidence.options_alike(load.path, save.path):
+        return 1
+    return 0
+
+
+def _may_meet(reading: _Reading, one: Written) -> bool:
+    """Whether nothing speaks against it that the reader reads that writer's file."""
+    if evidence.path_evidence(reading.load.path, one.save.path) is None:
+        return False
+    return bool(one.kinds) and _same_model(reading.targets, one.shapes) is not False
+
+
+def _same_model(targets: Iterable[Shape], written: Iterable[Shape]) -> bool | None:
+    """Whether a model that is loaded into and one that is written are of one class; None where that is not known."""
+    ours = {name for shape in targets if (name := _class_name(shape))}
+    theirs = {name for shape in written if (name := _class_name(shape))}
+    if ours & theirs:
+        return True
+    return None if not ours or not theirs else False
+
+
+def _class_name(shape: Shape) -> str:
+    """The name of a class of the project, wherever it is defined: projects keep copies of their models."""
+    if ":" in shape.identity:
+        return shape.identity.rpartition(":")[2]
+    return shape.identity if shape.identity.startswith("torch.nn.") else ""
+
+
+def _of_one_run(events: Events, strictness: dict[Site, bool | None]) -> Iterator[Mismatch]:
+    """Uses of a file that the same run has written: what is in it is known."""
+    for use in events.loaded_uses:
+        if use.file or use.path is None or use.handled:
+            continue
+        saves = tuple(dict.fromkeys(one for one in events.saves if one.run == use.run and _is_path(one.path, use.path)))
+        if saves and not any(_written(one).is_open for one in saves):
+            wants = ENTRIES if use.how == "entry" else STATE_DICT
+            yield Mismatch(use, wants, ENTRIES, use.site, saves, use.held, strictness.get(use.site), 4)
+
+
+def _is_path(one: Value, other: Value) -> bool:
+    return one == other
