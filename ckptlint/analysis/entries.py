@@ -266,6 +266,8 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
     elif isinstance(value, Ref):
         # an entry whose name is not known: nets[name] = DataParallel(net)
         machine.set(owner, "{" + symbol_of(index) + "}", value, site)
+    else:
+        info.grown = True
 
 
 def _set_each(machine: Machine, owner: Ref, index: Choice, value: Value) -> None:
@@ -276,6 +278,8 @@ def _set_each(machine: Machine, owner: Ref, index: Choice, value: Value) -> None
             (guard, keys.written(plain) if isinstance(plain, Key) else before) for guard, plain in index.alternatives
         ]
         machine.memory.write(owner.id, BULK, choose(cases, "bulk"))
+    else:
+        machine.info(owner).grown = True
 
 
 def remove_item(machine: Machine, owner: Value, index: Value) -> None:
@@ -316,15 +320,20 @@ def merge_into(machine: Machine, target: Ref, source: Value, site: Site | None =
     """`{**source}`, `target.update(source)`."""
     picks.note_drawn(machine, target, source, site or machine.info(target).site)
     machine.info(target).taken = None
+    whole = machine.info(target)
     if isinstance(source, Choice):
         source = next((plain for _, plain in source.alternatives if isinstance(plain, Ref)), source)
+        whole.grown = True
     if not isinstance(source, Ref):
         if isinstance(source, Opaque):
             machine.set(target, "**", source)
+        whole.grown = True
         return
     info = machine.info(source)
     if info.kind not in ("dict", "file"):
+        whole.grown = True
         return
+    whole.grown = whole.grown or info.grown or info.kind == "file"
     bulk = machine.get(source, BULK)
     if bulk is not None and bulk != NONE:
         before = machine.get(target, BULK)

@@ -117,18 +117,20 @@ _FEWEST_WORDS = 2
 
 
 def shared_name(read: Value, written: Value) -> int:
-    """How much of a name two paths have in common: 3 for the whole path, 2 for the base name, 1 for a pattern of it.
+    """How much of a name two paths have in common: 3 for a whole path that is known, 2 for the base name or an option,
+    1 for a pattern of the base name, or the name of a variable.
 
-    "runs/last.pth" and f"{out}/last.pth" have the base name in common, f"epoch_{n}.pth" and "epoch_9.pth" a pattern. A
-    suffix alone is no name, and neither is a parameter's (`path`).
+    "runs/last.pth" and f"{out}/last.pth" have the base name in common, `args.resume` and `args.resume` the option,
+    f"epoch_{n}.pth" and "epoch_9.pth" a pattern. A suffix alone is no name.
     """
     return max(_plain_shared_name(one, other) for _, one in alternatives(read) for _, other in alternatives(written))
 
 
 def _plain_shared_name(read: Value, written: Value) -> int:
     if isinstance(read, Opaque) or isinstance(written, Opaque):
-        same = isinstance(read, Opaque) and read == written and "." in plain_symbol(read.symbol)
-        return WHOLE_PATH if same else 0
+        if not isinstance(read, Opaque) or read != written:
+            return 0
+        return 2 if "." in plain_symbol(read.symbol) else 1
     one, other = _last_part(read), _last_part(written)
     if one is None or other is None:
         return 0

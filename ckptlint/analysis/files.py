@@ -167,6 +167,8 @@ class _Parts:
             self._collect(bulk, place, depth)
         elif place.entry and not info.names:
             self._note(place)
+        if info.kind == "dict" and info.grown:
+            self._note(place.below("**", None))
         if depth < _DEEPEST_ENTRY:
             for name in list(info.names):
                 inner_value = machine.get(ref, name)

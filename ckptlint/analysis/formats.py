@@ -24,7 +24,7 @@ from ckptlint.analysis import evidence, fit
 from ckptlint.analysis.events import ApplyEvent, Events, LoadedUseEvent, LoadEvent, SaveEvent
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.loaded import OF_MODULES
-from ckptlint.analysis.values import Shape, Site, Value
+from ckptlint.analysis.values import NONE, Shape, Site, Value
 
 ENTRIES, STATE_DICT, MODULE = "entries", "state dict", "module"
 
@@ -179,12 +179,11 @@ def _written(save: SaveEvent) -> Written:
         elif part.content is not None:
             # what came out of another file may be anything
             kinds.add(STATE_DICT)
-            is_open = is_open or part.content.shape is None
-        elif part.module is not None:
+            is_open = is_open or part.content.shape is None or not part.content.shape.known
+        elif part.module is not None and _class_name(part.module):
             kinds.add(MODULE)
-            is_open = is_open or not part.module.known
         else:
-            is_open = True
+            is_open = is_open or part.value != NONE
     return Written(save, frozenset(kinds), tuple(names), is_open or not kinds, tuple(shapes))
 
 
@@ -214,7 +213,7 @@ def _surely_meet(reading: _Reading, one: Written) -> int:
     together = load.site.file == save.site.file or load.run == save.run
     shared = len(reading.entries & set(one.names))
     named = evidence.shared_name(load.path, save.path)
-    if named and agree is not False and (agree or together or shared or named >= evidence.WHOLE_PATH):
+    if named and agree is not False and _is_backed(reading, one, named, agree=bool(agree), shared=bool(shared)):
         return 1 + named
     if load.run == save.run and agree and shared >= _ENOUGH_SHARED and not evidence.has_known_name(load.path):
         return 1
@@ -222,6 +221,19 @@ def _surely_meet(reading: _Reading, one: Written) -> int:
     if whole_module and together and evidence.options_alike(load.path, save.path):
         return 1
     return 0
+
+
+def _is_backed(reading: _Reading, one: Written, named: int, *, agree: bool, shared: bool) -> bool:
+    """Whether something else speaks for the pair: a name alone says little, unless it is a whole path.
+
+    A pair of helpers, `save(model, path)` and `load(model, path)`, stands in one file and has the model or an entry in
+    common.
+    """
+    load, save = reading.load, one.save
+    if not evidence.has_known_name(load.path) and named == 1:
+        return load.site.file == save.site.file and (agree or shared)
+    together = load.site.file == save.site.file or load.run == save.run
+    return agree or shared or together or named >= evidence.WHOLE_PATH
 
 
 def _may_meet(reading: _Reading, one: Written) -> bool:

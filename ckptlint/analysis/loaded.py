@@ -97,8 +97,10 @@ def has_attribute(info: ObjectInfo, name: str) -> Value | None:
 
 def _is_all_known(machine: Machine, loaded: Ref) -> bool:
     """Whether a dict has the entries that it was written with, and no other ones."""
-    names = machine.info(loaded).names
-    return machine.get(loaded, entries.BULK) in (None, NONE) and not any(name.startswith(("*", "{")) for name in names)
+    info = machine.info(loaded)
+    if info.grown or machine.get(loaded, entries.BULK) not in (None, NONE):
+        return False
+    return not any(name.startswith(("*", "{")) for name in info.names)
 
 
 def _note(machine: Machine, how: str, name: str, file: int, site: Site, held: Ref | None = None) -> None:

@@ -228,6 +228,8 @@ def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value
                 bulk.append((joined, Opaque("keys of what is not known")))
             elif isinstance(value, Ref):
                 machine.set(made, "{" + symbol_of(plain) + "}", value)
+            else:
+                machine.info(made).grown = True
     if bulk:
         if any(guard for guard, _ in bulk):
             bulk += [(guard, NONE) for guard in _rest([guard for guard, _ in bulk])]

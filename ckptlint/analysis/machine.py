@@ -106,7 +106,8 @@ class ObjectInfo(msgspec.Struct):
     what held when it was made.
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
-    A list that is no more the one that was written down has `grown`. A module that wraps another one has its `wrapper`;
+    A list that is no more the one that was written down has `grown`, and so has a dict that got entries whose names are
+    not known. A module that wraps another one has its `wrapper`;
     `arguments` are those of an object made by a class outside. `taken`: a dict whose tensors are a module's own.
     """
 

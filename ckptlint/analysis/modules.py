@@ -197,7 +197,7 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
     twin.wrapper, twin.token, twin.positional, twin.keywords = info.wrapper, info.token, info.positional, info.keywords
     twin.path, twin.entry, twin.file, twin.foreign = info.path, info.entry, info.file, info.foreign
     twin.foundation, twin.non_persistent = info.foundation, set(info.non_persistent)
-    twin.buffers, twin.guard = set(info.buffers), info.guard
+    twin.buffers, twin.guard, twin.grown = set(info.buffers), info.guard, info.grown
     if info.history is not None:
         picks.note_copied(machine, value, made)
     for name, site in list(info.names.items()):

@@ -199,6 +199,8 @@ def _fill(machine: Machine, made: Ref, value: Value) -> None:
         for pair in loops.known_items(machine, value) or [loops.element(machine, value)]:
             if isinstance(pair, TupleValue) and len(pair.items) == 2:
                 entries.set_item(machine, made, pair.items[0], pair.items[1], None)
+            else:
+                machine.info(made).grown = True
         return
     if isinstance(value, Keys):
         machine.memory.write(made.id, entries.BULK, value.content)
