@@ -186,6 +186,9 @@ class TryBlock(msgspec.Struct):
 class Machine:
     """See the module."""
 
+    handling: int = 0
+    """How many exception handlers are being run, one in another."""
+
     def __init__(self, store: FactStore, modules: ModuleMap, knowledge: Knowledge) -> None:
         self.store = store
         self.modules = modules
@@ -228,7 +231,6 @@ class Machine:
         self.failed: tuple[Site, ...] = ()
         self.member_tests: dict[str, MemberTest] = {}
         self.told: set[str] = set()
-        self.handling = 0
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self.loop_table: list[Loop] = []
