@@ -126,6 +126,24 @@ class CopyEvent(msgspec.Struct, frozen=True):
     tests: frozenset[str]
 
 
+class SilenceEvent(msgspec.Struct, frozen=True):
+    """A branch or a handler that does no more than talk about a load that did not happen, see `failures`.
+
+    `kind` is "missing" (there is no such file) or "failed". `symbols` are the tests that hold where the file is there,
+    `files` and `loads` the files read and the loads done in the body of a `try`. `path` is the name of what says where
+    the file is, where that is not known; `text` is what is said.
+    """
+
+    site: Site
+    kind: str
+    run: int
+    symbols: frozenset[str] = frozenset()
+    files: frozenset[int] = frozenset()
+    loads: frozenset[Site] = frozenset()
+    path: str = ""
+    text: str = ""
+
+
 class StateDictEvent(msgspec.Struct, frozen=True):
     """`module.state_dict()`: what the module was, case by case."""
 
@@ -294,6 +312,7 @@ class Events(msgspec.Struct):
     applies: list[ApplyEvent] = []
     results: list[ResultEvent] = []
     copies: list[CopyEvent] = []
+    silences: list[SilenceEvent] = []
     state_dicts: list[StateDictEvent] = []
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []

@@ -149,7 +149,8 @@ class Loop(msgspec.Struct):
 class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
-    `owner` is the class whose body or method this is; `looping` is what the loops go over that are being run.
+    `owner` is the class whose body or method this is; `looping` is what the loops go over that are being run,
+    `not_among` the tests of membership that some keys have failed for which the branch is run.
     """
 
     scope: int
@@ -162,6 +163,7 @@ class Frame(msgspec.Struct):
     called_from: Site | None = None
     returned: list[tuple[Guard, Value]] = []
     looping: list[Ref] = []
+    not_among: frozenset[str] = frozenset()
     globals_here: frozenset[str] = frozenset()
     nonlocals_here: frozenset[str] = frozenset()
 

@@ -14,6 +14,8 @@ All this is kept beside the objects and not in the store: what has happened to a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ckptlint.analysis.events import CopyEvent
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.machine import KeyHistory, Machine, MemberTest
@@ -94,16 +96,31 @@ def tests_of(machine: Machine, guard: Guard, *, negated: bool) -> frozenset[str]
     )
 
 
+def run_branch(machine: Machine, cases: Sequence[Guard], action: Callable[[], bool]) -> bool:
+    """Do `action`, the branch for `cases`, and note of which tests of membership it is the other branch.
+
+    The guard alone does not tell: `if k not in own` is taken by all keys of a file with another prefix, too.
+    """
+    failed = [tests_of(machine, guard, negated=True) for guard in cases]
+    frame = machine.frames[-1]
+    before = frame.not_among
+    frame.not_among = before.union(*failed)
+    alive = action()
+    frame.not_among = before
+    return alive
+
+
 def note_told(machine: Machine) -> None:
     """Something is said, or remembered, of a key that is not among those."""
-    for symbol in tests_of(machine, machine.guard, negated=True):
+    for symbol in tests_of(machine, machine.guard, negated=True) | machine.frames[-1].not_among:
         _tell(machine, symbol)
 
 
 def note_number(machine: Machine) -> None:
     """`loaded += 1`: the keys that are taken, or those that are not, are counted."""
     guard = machine.guard
-    for symbol in tests_of(machine, guard, negated=True) | tests_of(machine, guard, negated=False):
+    failed = tests_of(machine, guard, negated=True) | machine.frames[-1].not_among
+    for symbol in failed | tests_of(machine, guard, negated=False):
         _tell(machine, symbol)
 
 

@@ -22,6 +22,7 @@ from ckptlint.analysis import (
     decorators,
     entries,
     expressions,
+    failures,
     imports,
     live,
     loops,
@@ -241,11 +242,18 @@ def _if(machine: Machine, node: ir.If) -> bool:
         machine.main_blocks.setdefault(machine.frames[-1].file, []).append(node)
         return True
     yes, no = truth(machine, expressions.evaluate(machine, node.test))
+    asked = failures.tested_path(node.test)
+    if asked is not None:
+        present, absent = (yes, node.orelse) if asked[1] else (no, node.body)
+        failures.note_missing(machine, expressions.evaluate(machine, asked[0]), present, absent)
     if yes and no:
         yes, no = rank_tests.noted(machine, machine.site(node.test), yes, no)
         return branches.branch(
             machine,
-            [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
+            [
+                (yes, lambda: picks.run_branch(machine, yes, lambda: run_block(machine, node.body))),
+                (no, lambda: picks.run_branch(machine, no, lambda: run_block(machine, node.orelse))),
+            ],
         )
     with rank_tests.decided(machine, node.test, holds=bool(yes)):
         return branches.branch(

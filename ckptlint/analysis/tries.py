@@ -12,7 +12,7 @@ Where nothing in the body can raise what a handler takes, the handler is dead.
 
 from __future__ import annotations
 
-from ckptlint.analysis import branches, statements
+from ckptlint.analysis import branches, failures, statements
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, covering, negation
 from ckptlint.analysis.machine import Machine, TryBlock
 from ckptlint.analysis.memory import Cell
@@ -33,9 +33,11 @@ def run_try(machine: Machine, node: ir.Try) -> bool:
     newest = machine.memory.owners
     mark = machine.memory.mark()
     machine.tries.append(block)
-    loads = len(machine.events.applies)
+    events = machine.events
+    loads, files, copies = len(events.applies), len(events.loads), len(events.copies)
     alive = statements.run_block(machine, node.body)
     machine.tries.pop()
+    failures.note_failed(machine, node, loads, files, copies)
     attempts = tuple(event.site for event in machine.events.applies[loads:] if event.handled)
     failed_before = machine.failed
     # Handlers of what does not happen: a `.module` that is not missing, keys that a forgiving load does not mind.

@@ -59,6 +59,13 @@ def block_after(file: File, statement: Span, header: str, body: str) -> Edit | N
     return after(file, statement, [header, ("\t" if lead.endswith("\t") else "    ") + body])
 
 
+def raising(file: File, statement: Span, added: str, *, instead: bool = False) -> Edit | None:
+    """Put the statement `added` after one, or in the place of one that does nothing."""
+    if instead:
+        return Edit(Place(file.path, statement), added)
+    return after(file, statement, [added])
+
+
 def _ends_its_line(file: File, statement: Span) -> bool:
     rest = file.rows[statement.end.row - 1][statement.end.column - 1 :].strip()
     return not rest or rest.startswith("#")
