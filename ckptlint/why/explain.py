@@ -96,6 +96,8 @@ def _keys(lists: KeyLists, known: Known, file: str) -> Said:
     keys = key_story(lists, known, file)
     if sizes is None:
         return keys
+    if keys.title == sizes.title:  # one size told twice
+        return Said((*keys.what, *sizes.what), keys.do, keys.rules, keys.title, keys.renamed)
     return Said(
         (*keys.what, *sizes.what),
         tuple(dict.fromkeys((*keys.do, *sizes.do))),

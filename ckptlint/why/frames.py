@@ -14,6 +14,16 @@ import msgspec
 
 _PYTHON = re.compile(r'^[ \t|+]*File "?(?P<file>[^"\n]+?)"?, line (?P<line>\d+)(?:, in (?P<function>[^\n(]+))?', re.M)
 _IPYTHON = re.compile(r"^[ \t]*File (?P<file>[^\n\"]+?):(?P<line>\d+)(?:, in (?P<function>\w+))?", re.M)
+_OLD_IPYTHON = re.compile(
+    r"^(?P<file>[\w~/\\:.<-][^\s]*>?) in (?P<function>[\w<>]+)(?:\([^\n]*)?\n(?:[ \t]+\d+[^\n]*\n)*"
+    r"-+> (?P<line>\d+)(?P<code>[^\n]*)",
+    re.M,
+)
+_CELL = re.compile(
+    r"^(?P<file>(?:Cell|Input) In ?\s?\[\d+\]), (?:in )?(?:<[^>\n]*>, )?line (?P<line>\d+)[^\n]*\n"
+    r"(?:[ \t]+\d+[^\n]*\n)*-+> \d+(?P<code>[^\n]*)",
+    re.M,
+)
 _RICH = re.compile(r"^[ \t]*(?P<file>[~/.\w][\w./~-]*\.py):(?P<line>\d+) in (?P<function>\S+)", re.M)
 _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python[\d.]+|torch[/\\](?:nn|serialization))\b")
 _LITERAL = re.compile(r"""["']([^"'\n]{1,300})["']""")
@@ -36,12 +46,15 @@ class Frame(msgspec.Struct, frozen=True):
 def frames(text: str) -> list[Frame]:
     """Every place that is named, in the order of the text: the last one is where it happened."""
     found: dict[int, Frame] = {}
-    for pattern in (_PYTHON, _IPYTHON, _RICH):
+    for pattern in (_PYTHON, _IPYTHON, _OLD_IPYTHON, _CELL, _RICH):
         for match in pattern.finditer(text):
             if match.start() in found:
                 continue
-            code = text[match.end() :].lstrip(" \t:").partition("\n")[2].partition("\n")[0].strip()
-            function = (match.group("function") or "").strip()
+            said = match.groupdict()
+            code = said.get("code")
+            if code is None:
+                code = text[match.end() :].lstrip(" \t:").partition("\n")[2].partition("\n")[0]
+            code, function = code.strip(), (said.get("function") or "").strip()
             found[match.start()] = Frame(match.group("file"), int(match.group("line")), function, code)
     return [found[at] for at in sorted(found)]
 

@@ -16,12 +16,12 @@ import re
 import msgspec
 
 _MISSING = re.compile(
-    r"Missing key\(s\) in state_dict:|missing_keys=|missing keys? in source state_dict:|missing keys in state_dict:"
+    r"Missing key\(s\) in state_dict:?|missing_keys=|missing keys? in source state_dict:|missing keys in state_dict:"
     r"|(?:not|newly) initialized(?: from the model checkpoint at \S+(?: and are newly initialized)?)?:"
     r"|[Mm]issing keys?(?: \w+)?:"
 )
 _UNEXPECTED = re.compile(
-    r"Unexpected key\(s\) in state_dict:|unexpected_keys=|unexpected keys? in source state_dict:"
+    r"Unexpected key\(s\) in state_dict:?|unexpected_keys=|unexpected keys? in source state_dict:"
     r"|were not used when initializing [\w.]+:|[Uu]nexpected keys?(?: \w+)?:"
 )
 _SINGLE_UNEXPECTED = re.compile(r"unexpected key \"([^\"\n]+)\" in state_dict")

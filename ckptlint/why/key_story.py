@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ckptlint.checkpoint.renames import Rename, infer_renames
+from ckptlint.why.cut_story import cut_story
 from ckptlint.why.data import Family, Known, Names, Remedy
 from ckptlint.why.explanation import RenamedKeys, Said
 from ckptlint.why.key_lists import KeyLists
@@ -27,6 +28,8 @@ from ckptlint.why.wrapper_story import wrapper_story
 #: A renaming is believed when the rules that it takes explain this share of the keys on both sides.
 _SHARE = 0.6
 _MOST_RULES = 4
+#: So many tensors of other shapes say that the whole model is of another size.
+_MANY_SIZES = 5
 
 
 def key_story(lists: KeyLists, known: Known, file: str) -> Said:
@@ -37,6 +40,8 @@ def key_story(lists: KeyLists, known: Known, file: str) -> Said:
     story: list[Said] = []
     missing, unexpected = list(lists.missing), list(lists.unexpected)
     wrapped, missing, unexpected = wrapper_story(lists, known, file)
+    if not wrapped and (cut := cut_story(lists)) is not None:
+        return cut
     story += wrapped
     losses, unexpected, missing = _losses(unexpected, missing, known.names, file)
     families, missing, unexpected = _families(missing, unexpected, known.families, file)
@@ -264,6 +269,12 @@ def _rest(missing: list[str], unexpected: list[str], lists: KeyLists, file: str,
     other = "model" if side == "file" else "file"
     left = "are left over" if explained else ("are in the file only" if side == "file" else "are in the model only")
     parts = ", ".join(f"`{part}` ({number})" for part, number in parts_of(keys)[:5])
+    if not explained and not lists.complete and len(keys) == len(lists.missing) + len(lists.unexpected):
+        return [_half(keys, side, file)]
+    if len(lists.sizes) >= _MANY_SIZES:
+        what = f"{count_of(keys)} {left}: {parts}. It is another size of the architecture (as resnet50 is of resnet18)."
+        do = Remedy("Build the model that the file was saved from. See what it has:", "", f"ckptlint inspect {file}")
+        return [Said((what,), (do,), (), "another size of the same architecture")]
     if blocks is not None:
         what = (
             f"{count_of(keys)} {left}, all of numbered blocks ({blocks}): the {side} has more layers than the {other}. "
@@ -307,6 +318,20 @@ def _rest(missing: list[str], unexpected: list[str], lists: KeyLists, file: str,
     return [Said((what,), remedies, ("CKPT303",), "the model has more than the file")]
 
 
+def _half(keys: Sequence[str], side: str, file: str) -> Said:
+    """Only one of the two lists was pasted, and nothing in it tells why."""
+    listed, other = ("unexpected", "missing") if side == "file" else ("missing", "unexpected")
+    what = (
+        f"{count_of(keys)} stand only in the {side}: {examples(keys, 3)}. Only the {listed} keys were pasted; "
+        f"whether there are {other} ones, the same with another prefix, tells a wrapper or a renaming from another "
+        "architecture."
+    )
+    do = Remedy("Paste the whole error, or compare with the file's keys:", "", f"ckptlint inspect {file}")
+    return Said(
+        (what,), (do,), ("CKPT301",), f"keys of the {side} that the {'model' if side == 'file' else 'file'} lacks"
+    )
+
+
 def _other_architecture(
     missing: list[str], unexpected: list[str], lists: KeyLists, file: str, *, explained: bool
 ) -> list[Said]:
@@ -341,7 +366,7 @@ def _blocks(keys: Sequence[str]) -> str | None:
         if match is None:
             return None
         series.setdefault(match.group(1), set()).add(int(match.group(2)))
-    if len(keys) < 2 or len(series) > 4 or any(min(numbers) == 0 for numbers in series.values()):
+    if len(keys) < 2 or len(series) > 8 or any(min(numbers) == 0 for numbers in series.values()):
         return None
     said = [
         f"{name}.{min(numbers)}" + (f" to {name}.{max(numbers)}" if len(numbers) > 1 else "")

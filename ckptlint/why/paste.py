@@ -87,17 +87,20 @@ def flat(text: str) -> str:
 
 def _unwrapped(lines: list[str]) -> list[str]:
     """Lines that a terminal broke at its width are one line again: several are exactly as long as the longest."""
+    lines = [line.rstrip(" ") for line in lines]
     width = max(map(len, lines), default=0)
     if width < _NARROWEST or sum(len(line) == width for line in lines) < 2:
         return lines
     whole: list[str] = []
-    goes_on = False
+    before = 0
     for line in lines:
-        if goes_on:
+        if before == width:
             whole[-1] += line
+        elif before == width - 1:  # a space stood at the edge
+            whole[-1] += f" {line}"
         else:
             whole.append(line)
-        goes_on = len(line) == width
+        before = len(line)
     return whole
 
 
@@ -109,9 +112,12 @@ def _is_numbered(lines: list[str]) -> bool:
 
 def _ranked(line: str, last: str, *, numbered: bool) -> tuple[str, str]:
     """Who said the line, and the line without that. A line without a name belongs to nobody, except inside a box."""
-    match = _RANK.match(line)
-    if match is not None:
-        return next(name for name in match.groups() if name is not None), line[match.end() :]
+    names: list[str] = []
+    while (match := _RANK.match(line)) is not None:  # torchrun and torch each put one: `[default7]:[rank7]: `
+        names += [name for name in match.groups() if name is not None]
+        line = line[match.end() :]
+    if names:
+        return names[0], line
     if numbered and (match := _NUMBERED.match(line)) is not None:
         return match.group("number"), line[match.end() :]
     return ("" if line.strip() else last), line

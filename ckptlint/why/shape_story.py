@@ -285,5 +285,5 @@ def _other_size(sizes: Sequence[SizeMismatch], file: str) -> Said:
             Remedy("strict=False does not help here: it forgives missing keys, not other shapes."),
         ),
         (),
-        "the same architecture in another size",
+        "another size of the same architecture",
     )

@@ -84,10 +84,16 @@ def _character(values: Mapping[str, str]) -> str:
     operand = values.get("operand", "")
     if operand.isdigit() and int(operand) < 256:
         return chr(int(operand))
-    shown = values.get("key", "")
+    shown = re.sub(r"^\\\\+", r"\\", values.get("key", ""))
     if re.fullmatch(r"\\x[0-9a-fA-F]{2}", shown):
         return chr(int(shown[2:], 16))
     return {"\\n": "\n", "\\r": "\r", "\\t": "\t", "\\\\": "\\"}.get(shown, shown)
+
+
+def _entry(values: Mapping[str, str], known: Known) -> tuple[str, Words]:
+    entry = values["entry"]
+    beside = entry in known.names.entries and entry not in known.names.states
+    return ("entry-missing-state" if beside else "entry-missing"), {}
 
 
 def _gone(values: Mapping[str, str], _: Known) -> tuple[str, Words]:
@@ -106,6 +112,7 @@ _CHOOSERS: Mapping[str, Chooser] = {
     "not-a-state-dict": _given,
     "weights-only": _refused,
     "load-key": _start,
+    "entry-missing": _entry,
     "class-gone": _gone,
     "module-gone": _gone,
 }

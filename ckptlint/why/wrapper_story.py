@@ -27,6 +27,8 @@ _BY = {
     "_forward_module": "Lightning Fabric",
     "_fpw_module": "fairscale",
 }
+#: Classes by which torch names a wrapped model in its first line.
+_WRAPPERS = {"DataParallel": "module.", "DistributedDataParallel": "module.", "OptimizedModule": "_orig_mod."}
 _RULES = {"module": "CKPT101", "_orig_mod": "CKPT102"}
 
 Result = tuple[list[Said], list[str], list[str]]
@@ -46,6 +48,12 @@ def wrapper_story(lists: KeyLists, known: Known, file: str) -> Result:
         unexpected = [key for key in unexpected if key not in gone[0] and not _only_counter(key, old, inside=inside)]
         missing = [key for key in missing if key not in gone[1] and not _only_counter(key, new, inside=inside)]
         return [story], missing, unexpected
+    if (
+        lists.model in _WRAPPERS
+        and unexpected
+        and not any(key.startswith(_WRAPPERS[lists.model]) for key in unexpected)
+    ):
+        return [_told("", _WRAPPERS[lists.model], len(unexpected), unexpected, file, inside=False)], [], []
     if lists.complete and not (missing and unexpected):
         return [], missing, unexpected  # a wrapper on one side alone makes keys missing and unexpected
     losses = re.compile(known.names.losses)

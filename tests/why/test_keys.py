@@ -123,6 +123,39 @@ def test_a_renamed_part_among_many():
     assert "--rename backbone=encoder" in said
 
 
+def test_keys_that_were_cut_where_there_was_no_prefix():
+    keys = ["conv1.weight", "bn1.weight", "bn1.bias", "layer1.0.conv1.weight", "layer1.0.bn1.bias"]
+    said = story(keys, [key[7:] for key in keys])
+    assert "lost their first 7 characters" in said
+    assert said.endswith("CKPT306")
+    said = story(keys, [key.lstrip("module.") for key in keys if key.lstrip("module.") != key])
+    assert "lstrip('module.')" in said
+    assert said.endswith("CKPT307")
+
+
+def test_a_wrapped_model_by_the_name_of_its_class():
+    text = torch_says([], ["conv1.weight", "conv1.bias"], "DataParallel")
+    explanation = explain(text)
+    assert explanation is not None
+    assert explanation.title == "the model's keys carry `module.`, the file's do not"
+
+
+def test_half_an_error_says_that_it_is_half():
+    explanation = explain('Missing key(s) in state_dict: "c1.conv.weight", "c1.conv.bias",')
+    assert explanation is not None
+    assert "Only the missing keys were pasted" in explanation.what[0]
+
+
+def test_another_size_of_a_network_is_told_once():
+    """resnet18's file into resnet50: keys are missing, and shapes differ."""
+    missing = [f"layer{n}.0.conv3.weight" for n in range(1, 5)] + [f"layer{n}.2.conv1.weight" for n in range(1, 5)]
+    changes = [(f"layer{n}.0.conv1.weight", [64, 64, 3, 3], [64, 64, 1, 1]) for n in range(1, 7)]
+    explanation = explain(torch_says(missing, []) + "\n\t" + sizes(*changes).partition("\n\t")[2])
+    assert explanation is not None
+    assert explanation.title == "another size of the same architecture"
+    assert explanation.rules == ()
+
+
 def sizes(*changes: tuple[str, list[int], list[int]]) -> str:
     """What torch says of other shapes."""
     lines = [
@@ -154,7 +187,7 @@ def sizes(*changes: tuple[str, list[int], list[int]]) -> str:
         ([("criterion.weight", [21], [19])], "the loss inside the model has weights for another number of classes"),
         ([("a.weight", [64, 32], [0])], "the model's parameters are sharded"),
         ([("q.weight", [4096, 4096], [8388608, 1])], "the model is quantized to 4 bits"),
-        ([(f"l{n}.weight", [512, 512], [768, 768]) for n in range(12)], "the same architecture in another size"),
+        ([(f"l{n}.weight", [512, 512], [768, 768]) for n in range(12)], "another size of the same architecture"),
         ([("h.weight", [768, 2304], [2304, 768])], "transposed weights"),
         ([("s", [], [1])], "scalars of an old torch"),
     ],

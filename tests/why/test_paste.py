@@ -47,6 +47,9 @@ def lines_with(prefix: str) -> str:
         lines_with("(RayTrainWorker pid=1234, ip=10.0.0.1) "),
         lines_with("[1,0]<stderr>:"),
         lines_with("trainer-0  | "),
+        lines_with("[default7]:[rank7]: "),
+        lines_with("2023-05-26T16:48:07.093268664Z "),
+        "\n".join(f"{line:<400}" for line in TRACEBACK.split("\n")),
         lines_with("0: "),
         lines_with("> "),
         "\x1b[31m" + TRACEBACK.replace("RuntimeError", "\x1b[1;31mRuntimeError\x1b[0m") + "\x1b[0m",
@@ -113,6 +116,7 @@ def test_the_place_and_the_file_are_read_from_the_traceback():
     [
         '  File "train.py", line 45, in main\n    load()',
         "File ~/work/train.py:45, in main(args)\n     44 x\n---> 45 load()",
+        "/home/me/train.py in main(args)\n     43 x\n---> 45 load()\n     46 y",
         "/home/me/train.py:45 in main\n\n  44 x\n❱ 45 load()",
     ],
 )
@@ -121,6 +125,16 @@ def test_the_spellings_of_a_frame(line):
     assert frame is not None
     assert frame.file.endswith("train.py")
     assert (frame.line, frame.function) == (45, "main")
+
+
+def test_a_cell_of_a_notebook():
+    code = "net.load_state_dict(torch.load('a.pth'))"
+    text = f"Cell In[10], line 12\n     11 x\n---> 12 {code}\n\nUnpicklingError: invalid load key, '<'."
+    explanation = explain(text)
+    assert explanation is not None
+    assert explanation.file == "a.pth"
+    assert explanation.frame is not None
+    assert explanation.frame.line == 12
 
 
 @given(st.text(max_size=300))
