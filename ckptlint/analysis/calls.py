@@ -40,7 +40,7 @@ from ckptlint.facts import ir
 def evaluate_call(machine: Machine, node: ir.Call) -> Value:
     """The value of a call expression."""
     site = machine.site(node)
-    if machine.member_tests and isinstance(node.func, (ir.Name, ir.Attribute)) and node.func.name in picks.TELLING:
+    if machine.notes.member_tests and picks.is_telling(node):
         picks.note_told(machine)
     if isinstance(node.func, ir.Name) and node.func.name == "super":
         return _super(machine, node)

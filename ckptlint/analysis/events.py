@@ -109,8 +109,8 @@ class ApplyEvent(msgspec.Struct, frozen=True):
 class ResultEvent(msgspec.Struct, frozen=True):
     """What becomes of the answer of a load, `apply` being the number of the load's event.
 
-    "dropped": the call is a statement. "kept": it is given the names `names`. "misused": something is done with it that
-    only a module can. `site` is where.
+    "dropped": the call is a statement. "kept": it is given the names `names`. "replaced": it takes the place of the
+    module. "misused": something is done with it that only a module can, its attribute `names` is read. `site` is where.
     """
 
     apply: int
@@ -124,6 +124,19 @@ class CopyEvent(msgspec.Struct, frozen=True):
 
     site: Site
     tests: frozenset[str]
+
+
+class SlipEvent(msgspec.Struct, frozen=True):
+    """A slip in a call, see `slips`.
+
+    `kind` is "uncalled", "path" or "argument"; `what` is whether it is saved or loaded, the path, or the name of the
+    argument ("" for one without a name). `targets` are the modules that are loaded into.
+    """
+
+    kind: str
+    site: Site
+    what: str
+    targets: tuple[TargetCase, ...] = ()
 
 
 class SilenceEvent(msgspec.Struct, frozen=True):
@@ -313,6 +326,7 @@ class Events(msgspec.Struct):
     results: list[ResultEvent] = []
     copies: list[CopyEvent] = []
     silences: list[SilenceEvent] = []
+    slips: list[SlipEvent] = []
     state_dicts: list[StateDictEvent] = []
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []

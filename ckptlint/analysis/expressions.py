@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ckptlint.analysis import arithmetic, attributes, calls, entries, loaded, loops, picks
+from ckptlint.analysis import arithmetic, attributes, calls, entries, loaded, loops, picks, slips
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.scopes import bind, lookup, new_function
@@ -51,7 +51,10 @@ def _const(machine: Machine, node: ir.Const) -> Value:
 
 def _attribute(machine: Machine, node: ir.Attribute) -> Value:
     owner = evaluate(machine, node.value)
-    return attributes.read(machine, owner, node.name, machine.site(node))
+    value = attributes.read(machine, owner, node.name, machine.site(node))
+    if node.name == "state_dict":
+        slips.note_reference(machine, value, machine.site(node))
+    return value
 
 
 def _call(machine: Machine, node: ir.Call) -> Value:

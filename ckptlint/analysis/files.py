@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import entries, key_tests, live, rank_tests, shapes
+from ckptlint.analysis import entries, key_tests, live, rank_tests, shapes, slips
 from ckptlint.analysis.events import LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -48,6 +48,7 @@ def save(
     pickles: bool = True,
 ) -> None:
     """A file is written."""
+    slips.note_saved(machine, value)
     parts = _Parts(machine, site).of(value)
     machine.events.saves.append(
         SaveEvent(

@@ -98,6 +98,18 @@ class MemberTest(msgspec.Struct, frozen=True):
     site: Site
 
 
+class Notes(msgspec.Struct):
+    """What is kept beside the store, for the rules.
+
+    `member_tests` by their symbols; `told` are the containers of which it was told which keys are not in them, see
+    `picks`. `uncalled` are the places where a `state_dict` was read and not called, see `slips`.
+    """
+
+    member_tests: dict[str, MemberTest] = {}
+    told: set[str] = set()
+    uncalled: dict[Value, Site] = {}
+
+
 class ObjectInfo(msgspec.Struct):
     """An object: "module", "instance", "foreign", "dict", "list", "file" or "opaque".
 
@@ -231,8 +243,7 @@ class Machine:
         self.steps = STEPS_PER_RUN
         self.files = 0
         self.failed: tuple[Site, ...] = ()
-        self.member_tests: dict[str, MemberTest] = {}
-        self.told: set[str] = set()
+        self.notes = Notes()
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self.loop_table: list[Loop] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ckptlint.analysis import classes, collectives, files, live, modules, python, state_dicts
+from ckptlint.analysis import classes, collectives, files, live, modules, python, slips, state_dicts
 from ckptlint.analysis.events import WrapEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.ranks import SPAWNED
@@ -107,6 +107,7 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
         return Const(None)
     load = knowledge.load(name)
     if load is not None:
+        slips.note_read(machine, name, keywords, site)
         return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
     if knowledge.fetch(name) is not None:
         return files.fetched(machine, name, site)
@@ -210,6 +211,7 @@ def foreign_method(
 def note_escape(machine: Machine, positional: tuple[Value, ...], keywords: dict[str, Value]) -> None:
     """Functions and objects given to the unknown may be called by it later, or kept."""
     machine.give((*positional, *keywords.values()))
+    slips.note_handed(machine, keywords)
     for value in (*positional, *keywords.values()):
         if isinstance(value, (Function, Bound, Partial)) or (
             isinstance(value, Ref) and machine.info(value).kind in ("instance", "module")

@@ -52,7 +52,7 @@ def partial_loads(store: FactStore, machine: Machine, pairs: Iterable[Pair]) -> 
             if answered or picks.is_checked(machine, held):
                 checked.add(partial.site)
     for copy in machine.events.copies:
-        site = min(machine.member_tests[symbol].site for symbol in copy.tests)
+        site = min(machine.notes.member_tests[symbol].site for symbol in copy.tests)
         found.setdefault(site, PartialLoad("copied", site))
         if picks.is_told(machine, copy.tests):
             checked.add(site)
@@ -66,7 +66,7 @@ def _of_load(machine: Machine, apply: ApplyEvent, held: Ref, *, nothing: bool) -
         return None
     load = apply.call or apply.site
     kind = "picked" if merged is None else "merged"
-    here = [site for symbol in tests if _together(site := machine.member_tests[symbol].site, load)]
+    here = [site for symbol in tests if _together(site := machine.notes.member_tests[symbol].site, load)]
     at_once = merged is not None and not one_by_one and _together(merged, load)
     site = min(here) if here else merged if merged is not None and at_once else load
     return PartialLoad(kind, site, load, merged, nothing)

@@ -31,6 +31,7 @@ from ckptlint.analysis.values import (
     Value,
     alternatives,
 )
+from ckptlint.facts import ir
 
 #: What people call to tell somebody, or to remember what is to be told.
 TELLING = frozenset(
@@ -67,7 +68,7 @@ def asked(machine: Machine, item: Value, container: Value, site: Site | None) ->
     if name is None:
         return None
     symbol = f"{_MEMBER}{name} at {site.file}:{site.unit}:{site.node}"
-    machine.member_tests.setdefault(symbol, MemberTest(name, site))
+    machine.notes.member_tests.setdefault(symbol, MemberTest(name, site))
     return symbol
 
 
@@ -87,13 +88,11 @@ def _container(machine: Machine, item: Value, container: Value) -> str | None:
 
 def tests_of(machine: Machine, guard: Guard, *, negated: bool) -> frozenset[str]:
     """The tests of membership that hold under a guard, or those that do not."""
-    if not machine.member_tests or not guard:
+    known = machine.notes.member_tests
+    if not known or not guard:
         return frozenset()
-    return frozenset(
-        literal.symbol
-        for literal in guard
-        if literal.negated is negated and literal.symbol.startswith(_MEMBER) and literal.symbol in machine.member_tests
-    )
+    mine = (one.symbol for one in guard if one.negated is negated and one.symbol.startswith(_MEMBER))
+    return frozenset(symbol for symbol in mine if symbol in known)
 
 
 def run_branch(machine: Machine, cases: Sequence[Guard], action: Callable[[], bool]) -> bool:
@@ -108,6 +107,11 @@ def run_branch(machine: Machine, cases: Sequence[Guard], action: Callable[[], bo
     alive = action()
     frame.not_among = before
     return alive
+
+
+def is_telling(node: ir.Call) -> bool:
+    """`print(...)`, `logger.warning(...)`, `missing.append(...)`."""
+    return isinstance(node.func, (ir.Name, ir.Attribute)) and node.func.name in TELLING
 
 
 def note_told(machine: Machine) -> None:
@@ -125,8 +129,8 @@ def note_number(machine: Machine) -> None:
 
 
 def _tell(machine: Machine, symbol: str) -> None:
-    container = machine.member_tests[symbol].container
-    machine.told.add(container)
+    container = machine.notes.member_tests[symbol].container
+    machine.notes.told.add(container)
 
 
 def note_counted(machine: Machine, value: Value) -> None:
@@ -277,7 +281,7 @@ def merged_at(machine: Machine, ref: Ref) -> tuple[Site | None, bool]:
 
 def is_told(machine: Machine, tests: frozenset[str]) -> bool:
     """Whether the keys that do not pass are told, or counted."""
-    return any(machine.member_tests[symbol].container in machine.told for symbol in tests)
+    return any(machine.notes.member_tests[symbol].container in machine.notes.told for symbol in tests)
 
 
 def is_checked(machine: Machine, ref: Ref) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import collectives, entries, key_tests, live, loaded, picks, shapes
+from ckptlint.analysis import collectives, entries, key_tests, live, loaded, picks, shapes, slips
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -132,6 +132,7 @@ def load(
     live.note_restore(machine, target, source, site)
     targets = tuple(TargetCase(guard, shape) for guard, shape in shapes.of_value(machine, target))
     sources = tuple(_sources(machine, source))
+    slips.note_load(machine, source, targets, positional, keywords, call)
     loaded.note_state_dict(machine, source, sources, site)
     handled = _note_failures(machine, targets, sources) if strict is not False else False
     if strict is False and machine.tries:

@@ -38,7 +38,7 @@ def unlooked(store: FactStore, machine: Machine) -> Iterator[Unlooked]:
     """Every such load, once."""
     events = machine.events
     lost = lost_answers(store, events.results)
-    misused = {event.apply for event in events.results if event.use == "misused"}
+    misused = {event.apply for event in events.results if event.use in ("misused", "replaced")}
     by_call: dict[Site, list[int]] = {}
     for number, apply in enumerate(events.applies):
         by_call.setdefault(apply.call or apply.site, []).append(number)

@@ -42,6 +42,7 @@ DISTRIBUTED_DATA_PARALLEL = Wanted(
 CONSUME_PREFIX = Wanted("torch.nn.modules.utils", "consume_prefix_in_state_dict_if_present")
 COPY = Wanted("copy")
 WARNINGS = Wanted("warnings")
+TORCH = Wanted("torch")
 
 
 class Reference(msgspec.Struct, frozen=True):
