@@ -80,14 +80,14 @@ def _is_stale(machine: Machine, taken: Taken, use: LiveUseEvent) -> bool:
     if use.trained > taken.trained and not _ended(taken, use):
         return True
     entered = [one for one in use.loops if one not in taken.loops]
-    return any(machine.loop_table[one].trains for one in entered) or (
+    return any(machine.rounds.table[one].trains for one in entered) or (
         bool(_ended(taken, use)) and _varies(machine, taken)
     )
 
 
 def _is_from_an_earlier_round(machine: Machine, taken: Taken, use: LiveUseEvent) -> bool:
     ended = _ended(taken, use)
-    return any(machine.loop_table[one].trains for one in ended) and _varies(machine, taken)
+    return any(machine.rounds.table[one].trains for one in ended) and _varies(machine, taken)
 
 
 def _is_from_another_method(use: LiveUseEvent, taken: Taken) -> bool:
@@ -108,7 +108,7 @@ def _varies(machine: Machine, taken: Taken) -> bool:
 
 def _changes(machine: Machine, guard: Guard, loops: tuple[int, ...]) -> bool:
     """Whether the guard can hold in one round and not in another; without a loop, in one call and not in another."""
-    outside = machine.loop_table[loops[0]].guard if loops else ALWAYS
+    outside = machine.rounds.table[loops[0]].guard if loops else ALWAYS
     return any(
         not is_environment(literal.symbol) and not (loops and _OPTION.fullmatch(literal.symbol))
         for literal in guard - outside
@@ -133,7 +133,7 @@ def kept_models(machine: Machine) -> Iterator[KeptModel]:
     seen: dict[Site, None] = {}
     for event in machine.events.kept_models:
         varies = _changes(machine, event.guard, event.loops)
-        trains = any(machine.loop_table[one].trains for one in event.loops)
+        trains = any(machine.rounds.table[one].trains for one in event.loops)
         if varies and trains and event.site not in seen and (event.attribute or _is_read_later(machine, event)):
             seen[event.site] = None
             yield KeptModel(event.site, event.name)

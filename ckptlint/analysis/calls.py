@@ -49,13 +49,13 @@ def evaluate_call(machine: Machine, node: ir.Call) -> Value:
         positional, keywords = arguments(machine, node)
         name = node.func.name
         if name in live.TRAINING:
-            machine.trained += 1
+            machine.rounds.trained += 1
         if name in attributes.UNWRAPPING:
             function = attributes.read(machine, owner, name, machine.site(node.func))
             return call(machine, function, positional, keywords, site)
         if name in ("state_dict", "load_state_dict"):
             owner = modules.settled_unwrap(machine, owner)
-            machine.argument = live.held(machine, node) if name == "load_state_dict" else None
+            machine.rounds.argument = live.held(machine, node) if name == "load_state_dict" else None
         return spread(
             machine,
             owner,

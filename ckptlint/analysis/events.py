@@ -68,6 +68,25 @@ class LoadEvent(msgspec.Struct, frozen=True):
     stack: tuple[Site, ...] = ()
 
 
+class ReadEvent(msgspec.Struct, frozen=True):
+    """A call that could say on which device its tensors go, or that it takes nothing but plain values: `torch.load`.
+
+    `device` and `plain` are the arguments, None where they are not given; `open_ended`: others may be, by `**kwargs`.
+    `file` is the number of what is read, 0 where this run has written it: then `own` tells whether states are in it.
+    """
+
+    site: Site
+    path: Value
+    file: int
+    own: bool
+    device: Value | None
+    plain: Value | None
+    open_ended: bool
+    guard: Guard
+    run: int
+    entry: int = 0
+
+
 class TargetCase(msgspec.Struct, frozen=True):
     """The module that is loaded into, in one case."""
 
@@ -322,6 +341,8 @@ class Events(msgspec.Struct):
 
     saves: list[SaveEvent] = []
     loads: list[LoadEvent] = []
+    reads: list[ReadEvent] = []
+    plain_openings: list[Site] = []
     applies: list[ApplyEvent] = []
     results: list[ResultEvent] = []
     copies: list[CopyEvent] = []

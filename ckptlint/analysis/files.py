@@ -214,6 +214,12 @@ def _as_read(machine: Machine, written: Value, path: Value) -> Value:
     return read
 
 
+def holds_state(machine: Machine, value: Value, site: Site) -> bool:
+    """Whether state dicts or modules are in it."""
+    taken = _Parts(machine, site).of(value)
+    return any(part.content is not None or part.module is not None for part in taken)
+
+
 def _is_remote(path: Value) -> bool:
     """A path that begins with a URL scheme, or comes from a download."""
     if isinstance(path, Const):

@@ -55,21 +55,21 @@ _NO_MODULE = re.compile(r"(?i)optim|sched|scaler")
 @contextmanager
 def loop(machine: Machine) -> Iterator[None]:
     """What is run inside is the body of a loop."""
-    outer = machine.loops
-    entry = Loop(machine.guard, machine.memory.owners, machine.trained)
-    machine.loop_table.append(entry)
-    machine.loops = (*outer, len(machine.loop_table) - 1)
+    outer = machine.rounds.around
+    entry = Loop(machine.guard, machine.memory.owners, machine.rounds.trained)
+    machine.rounds.table.append(entry)
+    machine.rounds.around = (*outer, len(machine.rounds.table) - 1)
     try:
         yield
     finally:
-        machine.loops = outer
-        entry.after = machine.trained
+        machine.rounds.around = outer
+        entry.after = machine.rounds.trained
 
 
 def note_unknown(machine: Machine, name: str) -> None:
     """A call of something unknown is a step of training where its name says so."""
     if _MAY_TRAIN.search(name.partition("@")[0].partition("(")[0]):
-        machine.trained += 1
+        machine.rounds.trained += 1
 
 
 def take(machine: Machine, made: Ref, target: Value, site: Site) -> None:
@@ -77,18 +77,20 @@ def take(machine: Machine, made: Ref, target: Value, site: Site) -> None:
     modules = names_of(machine, target)
     if modules and not any(_NO_MODULE.search(name) for name in modules):
         function = machine.running[-1] if machine.running else None
-        loops = tuple(one for one in machine.loops if not _is_made_in(machine, target, one))
+        loops = tuple(one for one in machine.rounds.around if not _is_made_in(machine, target, one))
         on_gpu = _is_on_gpu(machine, target, site)
-        machine.info(made).taken = Taken(site, site, modules, loops, machine.guard, machine.trained, function, on_gpu)
+        machine.info(made).taken = Taken(
+            site, site, modules, loops, machine.guard, machine.rounds.trained, function, on_gpu
+        )
 
 
 def _is_made_in(machine: Machine, target: Value, loop: int) -> bool:
     """Whether the module is another one in each round of the loop: no round changes that of an earlier one."""
     plain = [one for _, one in alternatives(target)]
-    newest = machine.loop_table[loop].newest
+    newest = machine.rounds.table[loop].newest
     return all(
         (isinstance(one, Ref) and one.id > newest and machine.info(one).wrapper is None)
-        or (isinstance(one, Opaque) and (loop in machine.made_in.get(one.symbol, ()) or "[]" in one.symbol))
+        or (isinstance(one, Opaque) and (loop in machine.rounds.made_in.get(one.symbol, ()) or "[]" in one.symbol))
         for one in plain
     )
 
@@ -162,6 +164,8 @@ def note_entry(machine: Machine, owner: Ref, value: Value, site: Site | None) ->
     """`owner[key] = value` for the keys of a state dict: live if the tensor is; a live dict that is changed is not."""
     info = machine.info(owner)
     for _, plain in alternatives(value):
+        if info.taken is not None and isinstance(plain, TensorValue) and plain.content.file:
+            machine.seen.read_states.add(plain.content.file)
         holder = machine.objects.get(plain.holder) if isinstance(plain, TensorValue) and plain.holder else None
         taken = holder.taken if holder is not None else None
         if taken is None or not isinstance(plain, TensorValue):
@@ -186,13 +190,13 @@ def note_kept(machine: Machine, node: ir.Assign, value: Value) -> None:
             place = _place(machine, target)
             for held in place:
                 machine.events.kept.extend(KeptEvent(taken, held) for taken in found)
-    elif machine.loops and isinstance(node.value, (ir.Name, ir.Attribute)):
+    elif machine.rounds.around and isinstance(node.value, (ir.Name, ir.Attribute)):
         _note_model(machine, node, value)
 
 
 def _note_model(machine: Machine, node: ir.Assign, value: Value) -> None:
     """`best_model = model` in a loop, where the model was made before the loop."""
-    newest = machine.loop_table[machine.loops[-1]].newest
+    newest = machine.rounds.table[machine.rounds.around[-1]].newest
     plain = [one for _, one in alternatives(value)]
     if not plain or not all(
         isinstance(one, Ref) and one.id <= newest and machine.info(one).kind == "module" for one in plain
@@ -204,7 +208,9 @@ def _note_model(machine: Machine, node: ir.Assign, value: Value) -> None:
         if "best" in name.lower():
             site = machine.site(node.value)
             attribute = isinstance(target, ir.Attribute)
-            machine.events.kept_models.append(ModelKeptEvent(site, name, attribute, machine.loops, machine.guard))
+            machine.events.kept_models.append(
+                ModelKeptEvent(site, name, attribute, machine.rounds.around, machine.guard)
+            )
 
 
 def _taken(machine: Machine, value: Value, depth: int = 0) -> Iterator[Taken]:
@@ -265,11 +271,11 @@ def note_restore(machine: Machine, target: Value, source: Value, site: Site) -> 
     """`target.load_state_dict(source)`; then the clock goes on, since the weights are others."""
     found = tuple(_taken(machine, source))
     modules = names_of(machine, target)
-    if found or machine.argument is not None:
+    if found or machine.rounds.argument is not None:
         how = "restored" if any(one.modules & modules for one in found) or not found else "loaded elsewhere"
-        _use(machine, how, found, modules, machine.argument, site, others=len(alternatives(source)) > 1)
-    machine.argument = None
-    machine.trained += 1
+        _use(machine, how, found, modules, machine.rounds.argument, site, others=len(alternatives(source)) > 1)
+    machine.rounds.argument = None
+    machine.rounds.trained += 1
 
 
 def note_use(machine: Machine, how: str, value: Value, site: Site) -> None:
@@ -296,5 +302,5 @@ def _use(
 ) -> None:
     running = tuple(machine.running)
     machine.events.live_uses.append(
-        LiveUseEvent(site, how, found, modules, held, machine.loops, machine.trained, running, others)
+        LiveUseEvent(site, how, found, modules, held, machine.rounds.around, machine.rounds.trained, running, others)
     )

@@ -158,6 +158,33 @@ class Loop(msgspec.Struct):
         return self.after > self.before
 
 
+class Rounds(msgspec.Struct):
+    """Loops and training, see `live`.
+
+    `table` are all loops that were run, `around` the numbers of those around this place, `trained` the clock that steps
+    of training advance, `made_in` the loops in which something from outside was made, by its symbol. `argument` is
+    where the state dict is kept that is about to be loaded.
+    """
+
+    table: list[Loop] = []
+    around: tuple[int, ...] = ()
+    trained: int = 0
+    made_in: dict[str, tuple[int, ...]] = {}
+    argument: Held | None = None
+
+
+class Seen(msgspec.Struct):
+    """What values turned out to be by their use.
+
+    `as_modules` are the symbols of what was asked for parameters and the like, `read_modules` the entries of files that
+    were used as modules, `read_states` the files whose tensors were put into the state dict of a model.
+    """
+
+    as_modules: set[str] = set()
+    read_modules: set[tuple[int, tuple[str, ...]]] = set()
+    read_states: set[int] = set()
+
+
 class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
@@ -246,12 +273,8 @@ class Machine:
         self.notes = Notes()
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
-        self.loop_table: list[Loop] = []
-        self.loops: tuple[int, ...] = ()
-        self.trained = 0
-        self.used_as_modules: set[str] = set()
-        self.made_in: dict[str, tuple[int, ...]] = {}
-        self.argument: Held | None = None
+        self.rounds = Rounds()
+        self.seen = Seen()
         self._lines: dict[str, list[str]] = {}
 
     # --- objects ---------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def module_method(
     if name == "load_state_dict":
         return state_dicts.load(machine, receiver, positional, keywords, site)
     if name in _OF_MODULES_ALONE:
-        machine.used_as_modules.add(symbol_of(receiver))
+        machine.seen.as_modules.add(symbol_of(receiver))
     if name in machine.knowledge.module.returns_self:
         if isinstance(receiver, Ref):
             live.note_moved(machine, receiver, name, positional)
@@ -165,6 +165,8 @@ def _of_dict(
         loaded.note_module(machine, receiver, name, site)
     if name in ("items", "keys", "values"):
         return view(machine, receiver, name)
+    if name in _OF_MODULES_ALONE or name in ("state_dict", "train"):
+        _note_read_module(machine, receiver)
     if name == "get" and positional:
         found = entries.item(machine, receiver, positional[0], site)
         default = positional[1] if len(positional) > 1 else keywords.get("default", NONE)
@@ -201,6 +203,13 @@ def _of_dict(
     if name == "load_state_dict":
         return state_dicts.load(machine, receiver, positional, keywords, site)
     return Opaque(shorten(f"<object {receiver.id}>.{name}()"))
+
+
+def _note_read_module(machine: Machine, receiver: Ref) -> None:
+    """What the file holds is used as a module."""
+    info = machine.info(receiver)
+    if info.kind == "file" and info.file is not None:
+        machine.seen.read_modules.add((info.file, info.entry))
 
 
 def _of_loaded_module(machine: Machine, receiver: Ref, name: str, site: Site) -> Value:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ckptlint.analysis import classes, collectives, files, live, modules, python, slips, state_dicts
-from ckptlint.analysis.events import WrapEvent
+from ckptlint.analysis.events import ReadEvent, WrapEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.ranks import SPAWNED
 from ckptlint.analysis.spreading import spread
@@ -25,6 +25,7 @@ from ckptlint.analysis.values import (
     Value,
     alternatives,
 )
+from ckptlint.knowledge.entries import Load
 
 Arguments = tuple[tuple[Value, ...], dict[str, Value]]
 
@@ -79,8 +80,8 @@ def _result(machine: Machine, name: str, positional: tuple[Value, ...], site: Si
     if _asks(name):
         return Opaque(shorten(f"{name}({rendered})"))
     symbol = shorten(f"{name}({rendered})") + f"@{site.file}:{site.unit}:{site.node}"
-    if machine.loops:
-        machine.made_in[symbol] = machine.loops
+    if machine.rounds.around:
+        machine.rounds.made_in[symbol] = machine.rounds.around
     return Opaque(symbol, fresh=True)
 
 
@@ -108,7 +109,7 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
     load = knowledge.load(name)
     if load is not None:
         slips.note_read(machine, name, keywords, site)
-        return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
+        return _loaded(machine, load, given, site)
     if knowledge.fetch(name) is not None:
         return files.fetched(machine, name, site)
     through = knowledge.through(name)
@@ -139,6 +140,31 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
             wrapped = modules.prepare(machine, preparer, (inner,), site)
             return TupleValue((wrapped, Opaque("optimizer"), Opaque("loader"), Opaque("scheduler")))
     return None
+
+
+def _loaded(machine: Machine, load: Load, given: Arguments, site: Site) -> Value:
+    """What a call gives that reads a file, with a note of how it was called."""
+    path = argument(given, *load.path) or Opaque("path")
+    before = len(machine.events.loads)
+    made = files.load(machine, path, site)
+    if load.device is not None:
+        read_back = len(machine.events.loads) > before and machine.events.loads[-1].file == 0
+        info = machine.info(made) if isinstance(made, Ref) else None
+        machine.events.reads.append(
+            ReadEvent(
+                site,
+                files.resolved_path(machine, path),
+                (info.file or 0) if info is not None and not read_back else 0,
+                read_back and files.holds_state(machine, made, site),
+                argument(given, *load.device),
+                given[1].get(load.plain),
+                "**" in given[1] or "*" in given[1],
+                machine.guard,
+                machine.run,
+                machine.entry,
+            )
+        )
+    return made
 
 
 def _given_back(name: str, given: Arguments) -> Value:
@@ -192,7 +218,7 @@ def foreign_method(
         return Const(None)
     load = knowledge.load(dotted)
     if load is not None:
-        return files.load(machine, argument(given, *load.path) or Opaque("path"), site)
+        return _loaded(machine, load, given, site)
     unwrap = knowledge.unwrap(dotted)
     if unwrap is not None and positional:
         return modules.unwrapped(machine, positional[0], unwrap.tokens)

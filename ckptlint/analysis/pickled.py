@@ -84,8 +84,8 @@ def _is_module(machine: Machine, part: SavedPart) -> bool:
     value = part.value
     if isinstance(value, Ref):
         kind = machine.info(value).kind
-        return kind == "module" or (kind == "foreign" and symbol_of(value) in machine.used_as_modules)
-    return isinstance(value, Opaque) and (value.kind == MODULE or value.symbol in machine.used_as_modules)
+        return kind == "module" or (kind == "foreign" and symbol_of(value) in machine.seen.as_modules)
+    return isinstance(value, Opaque) and (value.kind == MODULE or value.symbol in machine.seen.as_modules)
 
 
 def _is_in_memory(machine: Machine, save: SaveEvent) -> bool:

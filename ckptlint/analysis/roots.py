@@ -112,7 +112,7 @@ def _clean(machine: Machine) -> None:
     machine.handling = 0
     machine.calls = []
     machine.running = []
-    machine.loops = ()
+    machine.rounds.around = ()
 
 
 def _run_script(machine: Machine, file: str) -> None:

@@ -184,14 +184,14 @@ def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
 def _counted(machine: Machine, node: ir.AugAssign, value: Value) -> Value:
     """A number that is counted up or down in a loop is another one in each round: `wait += 1` reaches any patience."""
     name = getattr(node.target, "name", "")
-    if machine.loops and name and isinstance(value, Const) and isinstance(value.value, (int, float)):
+    if machine.rounds.around and name and isinstance(value, Const) and isinstance(value.value, (int, float)):
         return Opaque(name)
     return value
 
 
 def _return(machine: Machine, node: ir.Return) -> bool:
     value = NONE if node.value is None else expressions.evaluate(machine, node.value)
-    if machine.loop_table:
+    if machine.rounds.table:
         live.note_return(machine, value, node)
     machine.frames[-1].returned.append((machine.guard, value))
     return False

@@ -69,9 +69,14 @@ class Save(Entry, frozen=True, kw_only=True):
 
 
 class Load(Entry, frozen=True, kw_only=True):
-    """A call that reads a file."""
+    """A call that reads a file.
+
+    `device` is the argument that says where tensors go, `plain` the keyword that refuses all but plain values.
+    """
 
     path: tuple[int, str]
+    device: tuple[int, str] | None = None
+    plain: str = ""
 
 
 class Fetch(Entry, frozen=True, kw_only=True):
