@@ -25,6 +25,7 @@ from ckptlint.checkpoint.renames import Rename, infer_renames
 from ckptlint.checkpoint.summary import plain_name
 
 _MAX_EDITS = 12
+_MAX_KEYS = 10_000  # beyond ten times those of the model
 _MAX_NESTED = 4
 
 
@@ -58,7 +59,7 @@ class Mend(NamedTuple):
 
 def find_mend(file: Mapping[str, Member], model: Mapping[str, Member]) -> Mend | None:
     """The smallest mend; None where none is needed, or none restores half of the model."""
-    if fit(file, model).strict:
+    if fit(file, model).strict or len(file) > _MAX_KEYS + 10 * len(model):
         return None
     total = sum(member.numel for member in model.values())
     tried = {edits: _try(edits, file, model, total) for edits in _candidates(file, model)}

@@ -70,11 +70,10 @@ def rehearse(
     """Ask the model's own `load_state_dict` about the file's keys and shapes."""
     if any(member.shape is None for member in (*file.values(), *expected.values())):
         return Rehearsal(None, None, None)  # extra state would be set for real, lazy parameters take any shape
-    items: dict[str, torch.Tensor] = {}
-    for key, member in file.items():
-        # The dtype is the model's: a load converts, and torch refuses to make an integer a parameter.
-        name = expected[key].dtype if key in expected else member.dtype
-        items[key] = torch.empty(member.shape or (), dtype=find_dtype(name) or torch.uint8, device="meta")
+    try:
+        items = {key: _without_data(member, expected.get(key, member)) for key, member in file.items()}
+    except RuntimeError:  # a shape of more elements than torch can count: some stranger's joke
+        return Rehearsal(None, None, None)
     same = {key: value for key, value in items.items() if key not in expected or _shaped(file[key], expected[key])}
     reshaped = items.keys() - same.keys()
     with _put_back(model):
@@ -96,6 +95,11 @@ def rehearse(
     if missing is None or unexpected is None:  # a load_state_dict of the user's that returns nothing
         return Rehearsal(says, None, None)
     return Rehearsal(says, frozenset(missing) - reshaped, frozenset(unexpected))
+
+
+def _without_data(member: Member, model: Member) -> torch.Tensor:
+    """A tensor of the file's shape; the dtype is the model's, as a load converts and no integer can be a parameter."""
+    return torch.empty(member.shape or (), dtype=find_dtype(model.dtype) or torch.uint8, device="meta")
 
 
 def _shaped(file: Member, model: Member) -> bool:

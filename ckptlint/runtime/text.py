@@ -87,7 +87,9 @@ def _mend_lines(mend: Mended) -> Iterator[str]:
 
 def _load_lines(loaded: Loaded) -> Iterator[str]:
     ways = {
-        "arena": "every tensor a view of one run of bytes",
+        "arena": "every tensor a view of the mapped file"
+        if loaded.device_peak is None
+        else "every tensor a view of one run of bytes",
         "torch": f"by torch's own loader, since {loaded.because}",
         "dcp": "by torch.distributed.checkpoint",
     }
@@ -96,12 +98,13 @@ def _load_lines(loaded: Loaded) -> Iterator[str]:
         text += f", {loaded.nbytes / loaded.seconds / 1e9:.1f} GB/s"
     limits = []
     if loaded.limits.read is not None:
-        limits.append(f"reading the file again {loaded.limits.read / 1e9:.1f} GB/s")
+        free = ", which a mapping does not copy" if loaded.device_peak is None else ""
+        limits.append(f"reads the file at {loaded.limits.read / 1e9:.1f} GB/s{free}")
     if loaded.limits.copy is not None:
-        limits.append(f"copying pinned memory to the device {loaded.limits.copy / 1e9:.1f} GB/s")
+        limits.append(f"copies pinned memory to the device at {loaded.limits.copy / 1e9:.1f} GB/s")
     yield _row("load", f"{text}, {ways[loaded.way]}")
     if limits:
-        yield _row("", f"this machine at its best, in the same run: {', '.join(limits)}")
+        yield _row("", f"in the same run this machine {' and '.join(limits)}")
     peak = f"{size_text(loaded.device_peak)} on the device, " if loaded.device_peak is not None else ""
     yield _row("memory", f"at most {peak}{size_text(loaded.host_peak)} in RAM (torch and the mapped file among them)")
 

@@ -39,10 +39,10 @@ def load_with_torch(
             "dict out without running it"
         )
     path = next((found.path for found in checkpoint.entries if found.name == entry), ())
+    # torch maps the records of a compressed zip as if they were not, and gives junk without a word.
+    plain = checkpoint.format == "zip" and all(problem.code != "deflated" for problem in checkpoint.problems)
     try:
-        value = torch.load(
-            checkpoint.path, map_location=device, weights_only=True, mmap=mapped and checkpoint.format == "zip"
-        )
+        value = torch.load(checkpoint.path, map_location=device, weights_only=True, mmap=mapped and plain)
         for step in path:
             value = value[step]
     except torch.cuda.OutOfMemoryError as error:

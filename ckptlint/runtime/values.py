@@ -35,7 +35,7 @@ def find_not_finite(tensors: Mapping[str, torch.Tensor]) -> NotFinite:
     nan: dict[str, int] = {}
     infinite: dict[str, int] = {}
     for key in _suspects(tensors):
-        for piece in _widened(local(tensors[key])):
+        for piece in _widened(_once(local(tensors[key]))):
             found = int(torch.isnan(piece).sum())
             endless = int(torch.isinf(piece).sum())
             if found:
@@ -51,7 +51,7 @@ def _suspects(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     plain: dict[torch.dtype, list[str]] = {}
     rest: list[str] = []
     for key, tensor in tensors.items():
-        part = local(tensor)
+        part = _once(local(tensor))
         if part.numel() == 0 or part.device.type == "meta" or not _has_infinity(part):
             continue
         if part.layout is not torch.strided or _name(part) in _NARROW:
@@ -66,11 +66,22 @@ def _suspects(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     same = {keys[0]: keys for keys in seen.values()}
     found: list[str] = []
     for keys in plain.values():
-        parts = [_real(local(tensors[key])) for key in keys]
+        parts = [_real(_once(local(tensors[key]))) for key in keys]
         found += [
             tied for key, extreme in zip(keys, _extremes(parts), strict=True) if not extreme for tied in same[key]
         ]
     return found + rest
+
+
+def _once(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor; where it shows elements several times (`expand`, overlapping windows), its whole storage, once.
+
+    A view of a few bytes can have more elements than anyone can count.
+    """
+    if tensor.layout is not torch.strided or tensor.device.type == "meta":
+        return tensor
+    there = tensor.untyped_storage().nbytes() // tensor.element_size()
+    return tensor.as_strided((there,), (1,), 0) if tensor.numel() > there else tensor
 
 
 def _extremes(parts: list[torch.Tensor]) -> list[bool]:

@@ -88,6 +88,16 @@ def records_of(data: bytes) -> list[Record]:
         return [Record(info.filename, archive.read(info)) for info in archive.infolist()]
 
 
+def of_torch_1_6(value: object) -> bytes:
+    """The zip as torch 1.6 wrote it: pickle, storages, version, and none of the records that came later.
+
+    Source: `_save` in torch/serialization.py of torch 1.6.0.
+    """
+    records = {record.name.partition("/")[2]: record for record in records_of(saved(value))}
+    kept = ["data.pkl", *(name for name in records if name.startswith("data/")), "version"]
+    return build_zip([records[name] for name in kept])
+
+
 def with_pickle(pickle: bytes, **others: bytes) -> bytes:
     """A zip of torch's form around any pickle."""
     more = [Record(f"archive/{name.replace('__', '/')}", data) for name, data in others.items()]

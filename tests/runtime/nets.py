@@ -83,6 +83,23 @@ class Masked(nn.Module):
         self.register_buffer("mask", torch.full((2, 2), float("-inf")).triu(1))
 
 
+class Rows(nn.Module):
+    """Parameters of the names and shapes that the hand-made files of old formats have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(2, 3))
+        self.row = nn.Parameter(torch.zeros(3))
+
+
+class Pairs(nn.Module):
+    """One layer called fc."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+
+
 def fails() -> nn.Module:
     raise ValueError("no such configuration")
 
