@@ -7,7 +7,7 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 
 from __future__ import annotations
 
-from ckptlint.analysis import classes, entries, functions, imports, loaded, results
+from ckptlint.analysis import classes, entries, functions, imports, loaded, results, shapes
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
@@ -77,7 +77,6 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     results: list[tuple[Guard, Value]] = []
     unknown = False
     before = machine.guard
-    wraps: list[Site] = []
     bare = True
     for guard, plain in alternatives(owner):
         joined = both(before, guard)
@@ -91,8 +90,6 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
             continue
         if isinstance(plain, Ref) and machine.info(plain).wrapper is not None:
             present.append(guard)
-            place = machine.info(plain).site
-            wraps += [place] if place is not None else []
         else:
             unknown = True
         results.append((guard, value))
@@ -102,6 +99,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
         block.sure = sure and block.sure is not False
     handled = _note_missing(machine, absent)
     if present or absent:
+        chains = dict.fromkeys(shape.wrappers for _, shape in shapes.of_value(machine, owner)) if present else ()
         machine.events.accesses.append(
             ModuleAccessEvent(
                 site,
@@ -112,7 +110,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
                 handled,
                 machine.run,
                 before,
-                tuple(wraps),
+                tuple(chains),
                 bare and not present and not unknown,
             )
         )

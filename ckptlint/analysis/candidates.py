@@ -37,7 +37,7 @@ MARKERS: tuple[Marker, ...] = (
 
 _FRAMEWORK = re.compile(rb"\bLightningModule\b|\bMETA_ARCH_REGISTRY\b")
 _LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
-_MAIN_OR_CALL = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*\s*\()")
+_MAIN_OR_CALL = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\()")
 
 
 class Candidates:

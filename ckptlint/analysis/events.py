@@ -12,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from ckptlint.analysis.guards import Guard
-from ckptlint.analysis.values import Content, Ref, Shape, Site, Value
+from ckptlint.analysis.values import Content, Ref, Shape, Site, Value, WrapperMark
 
 
 class SavedPart(msgspec.Struct, frozen=True):
@@ -188,7 +188,8 @@ class StateDictEvent(msgspec.Struct, frozen=True):
 class ModuleAccessEvent(msgspec.Struct, frozen=True):
     """`x.module` (or `_orig_mod`) where x has it in some cases and lacks it in others.
 
-    `bare`: in all cases x is a module of a class of the project, never wrapped.
+    `bare`: in all cases x is a module of a class of the project, never wrapped. `chains` are the wrappers around x, case
+    by case, outermost first.
     """
 
     site: Site
@@ -199,7 +200,7 @@ class ModuleAccessEvent(msgspec.Struct, frozen=True):
     handled: bool
     run: int
     guard: Guard = frozenset()
-    wraps: tuple[Site, ...] = ()
+    chains: tuple[tuple[WrapperMark, ...], ...] = ()
     bare: bool = False
 
 

@@ -41,13 +41,14 @@ _HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
 
 
 class Meeting(msgspec.Struct, frozen=True):
-    """One case of a writer against one case of a reader."""
+    """One case of a writer against one case of a reader; `body` is the module that was written, where one was."""
 
     fit: Fit
     writer_guard: Guard
     reader_guard: Guard
     content: Content
     target: Shape
+    body: Shape | None = None
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -141,7 +142,7 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
             if guard is None or target.shape is None:
                 continue
             meetings.append(
-                Meeting(fit.compare(content, content.shape, target.shape), guard, guard, content, target.shape)
+                Meeting(fit.compare(content, content.shape, target.shape), guard, guard, content, target.shape, content.shape)
             )
     if origin is not None:
         yield Pair(reader, None, origin, 9, tuple(meetings))
@@ -155,7 +156,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
         content = part.content
         if content is None or content.shape is None:
             continue
-        for source in _arriving(reader, file, part.entry, content.prefix):
+        for source in arriving(reader, file, part.entry, content.prefix):
             for target in reader.targets:
                 if target.shape is None:
                     continue
@@ -232,10 +233,10 @@ def _meeting(
     if writing is None or both(_elsewhere(writing, deciding), _shared(settled, deciding)) is None:
         return None
     found = fit.picked(read, target.shape) if read.filtered else fit.compare(read, written.shape, target.shape)
-    return Meeting(found, writing, settled, read, target.shape)
+    return Meeting(found, writing, settled, read, target.shape, written.shape)
 
 
-def _arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str) -> Iterator[SourceCase]:
+def arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str) -> Iterator[SourceCase]:
     """What arrives at the reader of an entry of the file, whose keys have that prefix there.
 
     Where the reader picks the keys that its model has, and no key with that prefix is one of them, nothing of the file

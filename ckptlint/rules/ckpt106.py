@@ -75,7 +75,8 @@ class UnconditionalModuleAttribute(Rule):
         where = f"when {when}, this" if when else ("where it is bare, this" if present else "this")
         attribute = events[0].attribute
         place = project.place(site)
-        wraps = {wrap for event in events for wrap in event.wraps}
+        chains = {chain for event in events for chain in event.chains}
+        wraps = {mark.site for chain in chains for mark in chain if mark.token == attribute and mark.site is not None}
         return Finding(
             code=self.code,
             name=self.name,
@@ -85,5 +86,5 @@ class UnconditionalModuleAttribute(Rule):
             place=place,
             statement=project.statement(site),
             related=tuple(sorted(Related(project.place(wrap), "it is wrapped only here") for wrap in wraps)),
-            fix=access.fix(project, site, attribute, frozenset(wraps)),
+            fix=access.fix(project, site, attribute, chains),
         )

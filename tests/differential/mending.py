@@ -8,7 +8,7 @@ with a reader's setting. A fix is bad when
     broke       a combination that came to its end with everything restored no longer does, on a file from before
                 the fix or on one from after it;
     still       the load was reported with a fix that was applied, and it still fails on an old or a new file;
-    prefix      CKPT101 or CKPT102 was fixed, and new files still carry that wrapper's segment;
+    prefix      CKPT101 or CKPT102 was fixed wherever it was found, and new files still carry that wrapper's segment;
     crashed     ckptlint ended with an error while fixing.
 
 "Everything restored" compares values, so a program that comes to its end trains on from the tensors of the file.
@@ -81,7 +81,8 @@ def bad_fixes(
         except SyntaxError as error:
             yield BadFix(codes[0], "parse", f"{mode}: {error}")
             continue
-        yield from _run_again(sandbox, fixed, program, evidence, written, set(codes), f"{base}/{mode}")
+        wholly = set(codes) - {answer.code for answer in answers if answer.fix not in applied}
+        yield from _run_again(sandbox, fixed, program, evidence, written, set(codes), wholly, f"{base}/{mode}")
 
 
 def _run_again(
@@ -91,6 +92,7 @@ def _run_again(
     evidence: Evidence,
     written: list[Written],
     codes: set[str],
+    wholly: set[str],
     base: str,
 ) -> Iterator[BadFix]:
     mode = Path(base).name
@@ -102,7 +104,7 @@ def _run_again(
             yield BadFix("CKPT301", "still", f"{mode}, {before.run.writing}: {_what(after.run.outcome)}")
     for code, kinds in PREFIX_KINDS.items():
         keys = [key for one in new for save in one.run.outcome.saves for key in save.keys]
-        if code in codes and any(kinds & set(key.wrappers) for key in keys):
+        if code in wholly and any(kinds & set(key.wrappers) for key in keys):
             yield BadFix(code, "prefix", f"{mode}: {next(key.name for key in keys if kinds & set(key.wrappers))}")
     old = [
         msgspec.structs.replace(one, directory=shutil.copytree(one.directory, f"{base}/old{number}"))

@@ -15,6 +15,7 @@ import msgspec
 
 from ckptlint.analysis.events import ApplyEvent
 from ckptlint.analysis.guards import both
+from ckptlint.analysis.pairs import arriving
 from ckptlint.analysis.values import Content, Shape, Site
 
 
@@ -40,9 +41,9 @@ def given(
     reader: ApplyEvent, file: int | None, entry: tuple[str, ...], prefix: str, *, is_new: bool
 ) -> Iterator[Arrival]:
     """What arrives at a load when the keys of that entry of that file have `prefix`."""
-    for source in reader.sources:
+    for source in arriving(reader, file, entry, prefix) if file is not None else ():
         content = source.content
-        if content is None or (content.file, content.entry, content.assumed) != (file, entry, prefix):
+        if content is None or content.assumed != prefix:
             continue
         for target in reader.targets:
             if both(source.guard, target.guard) is not None:

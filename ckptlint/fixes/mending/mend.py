@@ -83,6 +83,7 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
     if not edits:
         return nothing
     left += obstacles.of_writers(project, taken, frozenset(group.readers))
+    solved = {site for site in solved if not reader.differs_inside(project, site)}
     return _fix(project, unwrapped, changed, edits, left), frozenset(solved)
 
 

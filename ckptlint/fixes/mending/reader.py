@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
+
+from ckptlint.analysis import fit
 from ckptlint.analysis.keys import CUT
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import Site
@@ -68,3 +71,19 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
     )
     edits = normalised(file, wanted)
     return edits if isinstance(edits, Declined) else (*edits, *target.edits)
+
+
+def differs_inside(project: Project, reader: Site) -> bool:
+    """Whether some file has more or less than the model below the prefixes, a loss's weight, so that it never fits."""
+    return reader in project.derived(_differing_inside)
+
+
+def _differing_inside(project: Project) -> frozenset[Site]:
+    found: set[Site] = set()
+    for pair in project.pairs:
+        for meeting in pair.meetings:
+            if meeting.body is not None:
+                bare = msgspec.structs.replace(meeting.content, prefix=meeting.target.prefix)
+                if fit.compare(bare, meeting.body, meeting.target).verdict == "differs":
+                    found.add(pair.reader.site)
+    return frozenset(found)
