@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ckptlint.analysis import key_tests, keys, live, picks, results
+from ckptlint.analysis import key_tests, keys, live, own_names, picks, results
 from ckptlint.analysis.guards import Guard, Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -134,7 +134,7 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
 def element_of_keys(view: Keys) -> Value:
     """One element of `.keys()`, `.values()` or `.items()` of a state dict."""
     content = view.content
-    key = Key(content.prefix, content, content.emptied)
+    key = keys.of_content(content)
     if view.kind == "keys":
         return key
     tensor = TensorValue(content, view.owner.id)
@@ -277,7 +277,7 @@ def _set_each(machine: Machine, owner: Ref, index: Choice, value: Value) -> None
         cases = [
             (guard, keys.written(plain) if isinstance(plain, Key) else before) for guard, plain in index.alternatives
         ]
-        machine.memory.write(owner.id, BULK, choose(cases, "bulk"))
+        machine.memory.write(owner.id, BULK, choose(own_names.rejoined(cases), "bulk"))
     else:
         machine.info(owner).grown = True
 

@@ -188,8 +188,8 @@ class StateDictEvent(msgspec.Struct, frozen=True):
 class ModuleAccessEvent(msgspec.Struct, frozen=True):
     """`x.module` (or `_orig_mod`) where x has it in some cases and lacks it in others.
 
-    `bare`: in all cases x is a module of a class of the project, never wrapped. `chains` are the wrappers around x, case
-    by case, outermost first.
+    `bare`: in all cases x is a module of a class of the project, never wrapped. `chains` are the wrappers around x,
+    case by case, outermost first.
     """
 
     site: Site

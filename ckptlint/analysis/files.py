@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis import entries, key_tests, live, rank_tests, shapes, slips
+from ckptlint.analysis import entries, key_tests, live, own_names, rank_tests, shapes, slips
 from ckptlint.analysis.events import LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -120,7 +120,7 @@ class _Parts:
     def _collect(self, value: Value, place: _Place, depth: int) -> None:
         machine = self.machine
         before = machine.guard
-        for inner, plain in alternatives(machine.narrow(value)):
+        for inner, plain in own_names.rejoined(alternatives(machine.narrow(value))):
             together = both(place.guard, inner)
             outer = both(before, together) if together is not None else None
             if together is None or outer is None or len(self.parts) > _MOST_PARTS:

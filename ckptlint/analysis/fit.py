@@ -11,7 +11,7 @@ other (`FullModel(model, loss)` against `model`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Fit(msgspec.Struct, frozen=True):
 
 
 FITS = Fit("fits")
+VOID = Fit("fits", reason="no keys")
 UNKNOWN = Fit("unknown")
 
 
@@ -63,8 +64,13 @@ def compare(content: Content, body: Shape, target: Shape) -> Fit:
     """The keys `content.prefix` + the keys of `body` (its own wrappers at the root left out) against `target`."""
     if not target.known or not body.known:
         return UNKNOWN
-    body = key_tests.kept(body, content.tests)
+    names = key_tests.kept(body, content.tests)
+    if body.children and not names.children:
+        return VOID
+    body = names
     prefix = content.prefix
+    if content.piece:
+        return _piece(content, body, target)
     if prefix.startswith(CUT):
         return Fit("differs", _names(target, target.prefix), (), nothing=True, reason="cut")
     if prefix != target.prefix:
@@ -85,6 +91,38 @@ def compare(content: Content, body: Shape, target: Shape) -> Fit:
     return Fit("differs", tuple(missing), tuple(unexpected), reason="inner")
 
 
+def _piece(content: Content, body: Shape, target: Shape) -> Fit:
+    """The keys of one part of the model, whose beginning stands in the prefix, against the same part of the target."""
+    name = content.piece.removesuffix(".")
+    part, wanted = dict(body.children).get(name), dict(target.children).get(name)
+    if part is None:
+        return VOID
+    if content.prefix == target.prefix + content.piece:
+        return FITS
+    if wanted is None:
+        return UNKNOWN
+    unexpected = () if content.prefix.startswith(CUT) else _names(part, content.prefix + part.prefix)
+    missing = _names(wanted, target.prefix + content.piece + wanted.prefix)
+    return Fit("differs", missing, unexpected, nothing=True, reason="inner")
+
+
+def together(found: Sequence[Fit]) -> Fit:
+    """What the pieces of one state dict come to."""
+    differing = [one for one in found if one.verdict == "differs"]
+    if not differing or len(found) == 1:
+        return next((one for one in found if one.verdict == "unknown"), found[0])
+    missing = dict.fromkeys(name for one in differing for name in one.missing)
+    unexpected = dict.fromkeys(name for one in differing for name in one.unexpected)
+    return Fit(
+        "differs",
+        tuple(missing),
+        tuple(unexpected),
+        exact=all(one.exact for one in differing),
+        nothing=len(differing) == len(found) and all(one.nothing for one in differing),
+        reason=differing[0].reason,
+    )
+
+
 def wrong_level(entries: tuple[str, ...], target: Shape) -> Fit:
     """A whole checkpoint, with these entries, where the state dict inside it is wanted."""
     return Fit("differs", _names(target, target.prefix), entries, nothing=True, reason="whole file")
@@ -95,7 +133,7 @@ def picked(content: Content, target: Shape) -> Fit:
 
     Merged into the model's own state dict nothing is missing either: the load restores nothing and says nothing.
     """
-    if content.prefix == target.prefix or not target.known:
+    if content.piece or content.prefix == target.prefix or not target.known:
         return UNKNOWN
     missing = () if content.merged else _names(target, target.prefix)
     return Fit("differs", missing, (), nothing=True, reason="merged" if content.merged else "picked")

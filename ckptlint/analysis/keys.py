@@ -12,33 +12,41 @@ on keys without prefix cuts into the names; such keys begin with `CUT` and fit n
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
 from ckptlint.analysis import key_tests
 from ckptlint.analysis.machine import Machine
-from ckptlint.analysis.values import Const, Content, Key, KeyPieces, Keys, Opaque, Ref, TupleValue, Value
+from ckptlint.analysis.values import TOKENS, Const, Content, Key, KeyPieces, Keys, Opaque, Ref, TupleValue, Value
 
 #: In front of what is left of names that lost their beginning.
 CUT = "\x00"
 
-#: Pieces that the rest of a key is taken not to begin with: tokens of wrappers.
-_TOKENS = ("module", "_orig_mod")
+
+def of_content(content: Content) -> Key:
+    """The key that stands for all keys of a state dict."""
+    return Key(content.prefix, content, content.emptied, content.exact)
 
 
-def changed(key: Key, prefix: str) -> Key:
-    """The key with another prefix."""
-    return Key(prefix, key.content, key.emptied)
+def changed(key: Key, change: Callable[[str], str], exact: Callable[[str], str] | None = None) -> Key:
+    """The key with what `change` makes of its prefix; `exact` is that change done once and in front, if it is not."""
+    prefix = change(key.prefix)
+    other = (exact or change)(key.prefix if key.exact is None else key.exact)
+    return Key(prefix, key.content, key.emptied, None if other == prefix else other)
 
 
 def prefixed(key: Key, before: str) -> Key:
     """`before + key`."""
-    return changed(key, before + key.prefix)
+    return changed(key, lambda prefix: before + prefix)
 
 
 def _is_token(text: str) -> bool:
-    """Whether the text speaks of a wrapper's token: `module`, `module.`, `_orig_mod.`, `module.module.`."""
-    return any(token in text for token in _TOKENS)
+    """Whether the text speaks of a wrapper's token: `module`, `module.`, `_orig_mod.`, `module.module.`.
+
+    The rest of a key is taken not to begin with one.
+    """
+    return any(token in text for token in TOKENS)
 
 
 def starts_with(key: Key, text: str) -> Value:
@@ -63,14 +71,12 @@ def member(key: Key, owner: Content) -> bool:
         return True
     if key.content.shape is None and key.content.file is None:
         return True
-    return key.prefix == owner.prefix or not (_is_token(key.prefix) or _is_token(owner.prefix))
+    return key.prefix == owner.prefix + key.content.piece or not (_is_token(key.prefix) or _is_token(owner.prefix))
 
 
 def cut(key: Key, count: int) -> Key:
     """`key[count:]`."""
-    if count <= len(key.prefix):
-        return changed(key, key.prefix[count:])
-    return changed(key, CUT)
+    return changed(key, lambda prefix: prefix[count:] if count <= len(prefix) else CUT)
 
 
 def head(key: Key, count: int) -> Const:
@@ -82,46 +88,50 @@ def replace(key: Key, old: str, new: str, count: int | None) -> Key:
     """`key.replace(old, new)`."""
     if not old:
         return key
-    if old in key.prefix:
-        replaced = key.prefix.replace(old, new, -1 if count is None else count)
-        emptied = key.emptied | {old} if count is None and not new else key.emptied
-        return Key(replaced, key.content, emptied)
-    if not new:
-        return Key(key.prefix, key.content, key.emptied | {old})
-    return key
+    emptied = key.emptied | {old} if not new and (count is None or old not in key.prefix) else key.emptied
+
+    def in_front(prefix: str) -> str:
+        return new + prefix.removeprefix(old) if prefix.startswith(old) else prefix
+
+    found = changed(key, lambda prefix: prefix.replace(old, new, -1 if count is None else count), in_front)
+    return msgspec.structs.replace(found, emptied=emptied)
 
 
 def strip_characters(key: Key, characters: str) -> Key:
     """`key.lstrip(characters)`: the prefix goes; what it eats of the names is not known."""
-    return changed(key, key.prefix.lstrip(characters))
+    return changed(key, lambda prefix: prefix.lstrip(characters), lambda prefix: prefix.removeprefix(characters))
 
 
 def remove_prefix(key: Key, prefix: str) -> Key:
     """`key.removeprefix(prefix)`."""
-    return changed(key, key.prefix.removeprefix(prefix))
+    return changed(key, lambda before: before.removeprefix(prefix))
 
 
 def substitute(key: Key, pattern: str, new: str, count: int | None) -> Value:
     """`re.sub(pattern, new, key)`: on the prefix."""
     try:
-        replaced = re.sub(pattern, new.replace("\\", "\\\\"), key.prefix, count=count or 0)
+        expression = re.compile(pattern)
     except re.error:
         return Opaque("key after re.sub")
-    return changed(key, replaced)
+    return changed(key, lambda prefix: expression.sub(lambda _: new, prefix, count=count or 0))
 
 
 def after(key: Key, separator: str, first: bool) -> Key:
     """What follows `separator`; the whole key where it is not in it."""
-    found = key.prefix.find(separator) if first else key.prefix.rfind(separator)
-    return key if found < 0 else changed(key, key.prefix[found + len(separator) :])
+
+    def rest(prefix: str) -> str:
+        found = prefix.find(separator) if first else prefix.rfind(separator)
+        return prefix if found < 0 else prefix[found + len(separator) :]
+
+    return changed(key, rest)
 
 
 def drop_pieces(pieces: KeyPieces, count: int) -> KeyPieces:
     """`key.split(".")[count:]`."""
     content = pieces.content
-    key = Key(content.prefix, content, content.emptied)
+    key = of_content(content)
     for _ in range(count):
-        key = after(key, ".", first=True) if "." in key.prefix else changed(key, CUT)
+        key = after(key, ".", first=True) if "." in key.prefix else changed(key, lambda _: CUT)
     return KeyPieces(written(key), pieces.separator, pieces.limit)
 
 
@@ -140,7 +150,8 @@ def content_of(machine: Machine, value: Value) -> Content | None:
 def written(key: Key) -> Content:
     """The content of a dict to which `d[key] = tensor` was done for every key."""
     content = key.content
-    return msgspec.structs.replace(content, prefix=key.prefix, emptied=content.emptied | key.emptied)
+    emptied = content.emptied | key.emptied
+    return msgspec.structs.replace(content, prefix=key.prefix, emptied=emptied, exact=key.exact)
 
 
 def method(machine: Machine, key: Key, name: str, args: tuple[Value, ...]) -> Value:
@@ -194,8 +205,8 @@ def joined(separator: str, pieces: KeyPieces) -> Value:
     """`".".join(key.split(".")[1:])`."""
     content = pieces.content
     if separator == pieces.separator:
-        return Key(content.prefix, content, content.emptied)
-    return replace(Key(content.prefix, content, content.emptied), pieces.separator, separator, None)
+        return of_content(content)
+    return replace(of_content(content), pieces.separator, separator, None)
 
 
 def piece(pieces: KeyPieces, index: int) -> Value:
@@ -205,7 +216,7 @@ def piece(pieces: KeyPieces, index: int) -> Value:
     that has no separator in its prefix loses its first name to `split(".", 1)` and is left alone by the other two.
     """
     content, separator = pieces.content, pieces.separator
-    key = Key(content.prefix, content, content.emptied)
+    key = of_content(content)
     parts = content.prefix.split(separator, -1 if pieces.limit is None else pieces.limit)[:-1]
     if 0 <= index < len(parts):
         return Const(parts[index])
@@ -216,4 +227,4 @@ def piece(pieces: KeyPieces, index: int) -> Value:
         return Opaque("a piece of a key")
     if parts:
         return after(key, separator, first=pieces.limit == 1)
-    return changed(key, CUT) if separator == "." else key
+    return changed(key, lambda _: CUT) if separator == "." else key

@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from ckptlint.analysis import entries, expressions, keys, live, picks, results, statements
+from ckptlint.analysis import entries, expressions, keys, live, own_names, picks, results, statements
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
-from ckptlint.analysis.truth import truth
+from ckptlint.analysis.truth import cases_of, truth
 from ckptlint.analysis.values import (
     NONE,
     Choice,
@@ -71,7 +71,7 @@ def element(machine: Machine, value: Value) -> Value:
         if bulk is not None and bulk != NONE:
             return choose(
                 [
-                    (guard, Key(plain.prefix, plain, plain.emptied) if isinstance(plain, Content) else Opaque("key"))
+                    (guard, keys.of_content(plain) if isinstance(plain, Content) else Opaque("key"))
                     for guard, plain in alternatives(bulk)
                 ],
                 "key",
@@ -93,8 +93,25 @@ def each(machine: Machine, iterable: Value, action: Callable[[Value], None]) -> 
         for item in items:
             action(item)
     else:
-        action(element(machine, iterable))
+        action(own_names.apart(machine, element(machine, iterable)))
     del looping[outer:]
+
+
+def any_or_all(machine: Machine, iterable: Value, *, wanted: bool) -> Value:
+    """`any(...)` (wanted True) or `all(...)` (False): `any(k.startswith("module.") for k in sd)`."""
+    items = known_items(machine, iterable)
+    if items is None:
+        one = element(machine, iterable)
+        # of all keys together, no longer of single ones: see `key_tests`
+        if isinstance(one, Opaque) and one.symbol.startswith("key "):
+            return Opaque(f"any {one.symbol}")
+        return own_names.of_all(one, wanted)
+    deciding = [guard for item in items for guard in cases_of(item)[0 if wanted else 1]]
+    if any(guard == ALWAYS for guard in deciding):
+        return Const(wanted)
+    if not deciding:
+        return Const(not wanted)
+    return items[0] if len(items) == 1 else Opaque("any" if wanted else "all")
 
 
 class _Made(msgspec.Struct):
@@ -202,7 +219,7 @@ def _is_membership(condition: ir.Expr) -> bool:
 
 def _filtered(value: Value) -> Value:
     if isinstance(value, Key):
-        return Key(value.prefix, entries.with_flags(value.content, filtered=True), value.emptied)
+        return msgspec.structs.replace(value, content=entries.with_flags(value.content, filtered=True))
     return value
 
 
@@ -233,7 +250,7 @@ def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value
     if bulk:
         if any(guard for guard, _ in bulk):
             bulk += [(guard, NONE) for guard in _rest([guard for guard, _ in bulk])]
-        machine.memory.write(made.id, entries.BULK, choose(bulk, "bulk"))
+        machine.memory.write(made.id, entries.BULK, choose(own_names.rejoined(bulk), "bulk"))
     return made
 
 

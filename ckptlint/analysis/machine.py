@@ -20,7 +20,18 @@ from ckptlint.analysis.events import Events, Held, RankTest, Taken
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, implied
 from ckptlint.analysis.memory import Memory
 from ckptlint.analysis.ranks import Ranks
-from ckptlint.analysis.values import Choice, ClassValue, Opaque, Ref, Site, TupleValue, Value, alternatives, choose
+from ckptlint.analysis.values import (
+    TOKENS,
+    Choice,
+    ClassValue,
+    Opaque,
+    Ref,
+    Site,
+    TupleValue,
+    Value,
+    alternatives,
+    choose,
+)
 from ckptlint.facts import ir
 from ckptlint.facts.store import FactStore
 from ckptlint.knowledge import Knowledge, Wrapper
@@ -264,13 +275,13 @@ class Machine:
         self.generic: dict[int, Ref] = {}
         self.registering: dict[tuple[str, int], bool] = {}
         self.assigned_once: dict[str, frozenset[str]] = {}
-        self.run = 0
+        self.run, self.files = 0, 0
         self.entry = 0
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
-        self.files = 0
         self.failed: tuple[Site, ...] = ()
         self.notes = Notes()
+        self.own_names: set[str] = set()
         self.registered: dict[tuple[int, str, int], Site] = {}
         self.steps_left = STEPS_IN_ALL
         self.rounds = Rounds()
@@ -297,6 +308,15 @@ class Machine:
         if site is not None and isinstance(value, Ref):
             self.registered[(ref.id, name, value.id)] = site
         self.memory.write(ref.id, name, value)
+        if name in TOKENS and self._is_part(ref, value):
+            self.own_names.add(name)
+
+    def _is_part(self, ref: Ref, value: Value) -> bool:
+        """Whether a module gets another one as a part of its own, not as what it wraps."""
+        info = self.objects[ref.id]
+        if info.kind != "module" or info.wrapper is not None:
+            return False
+        return isinstance(value, Ref) and self.objects[value.id].kind in ("module", "foreign")
 
     def get(self, ref: Ref, name: str) -> Value | None:
         """An attribute or entry of an object as it is under the present guard."""

@@ -141,11 +141,24 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
             guard = both(source.guard, target.guard)
             if guard is None or target.shape is None:
                 continue
-            meetings.append(
-                Meeting(fit.compare(content, content.shape, target.shape), guard, guard, content, target.shape, content.shape)
-            )
+            found = fit.compare(content, content.shape, target.shape)
+            if found is not fit.VOID:
+                meetings.append(Meeting(found, guard, guard, content, target.shape, content.shape))
     if origin is not None:
-        yield Pair(reader, None, origin, 9, tuple(meetings))
+        yield Pair(reader, None, origin, 9, _pieces_joined(meetings))
+
+
+def _pieces_joined(meetings: list[Meeting]) -> tuple[Meeting, ...]:
+    """The meetings, those of the pieces of one state dict made one: see `own_names`."""
+    if not any(meeting.content.piece for meeting in meetings):
+        return tuple(meetings)
+    groups: dict[tuple[object, ...], list[Meeting]] = {}
+    for one in meetings:
+        whole = (one.content.origin, one.content.file, one.content.entry, one.content.assumed)
+        groups.setdefault((one.writer_guard, one.reader_guard, one.target, *whole), []).append(one)
+    return tuple(
+        msgspec.structs.replace(group[0], fit=fit.together([one.fit for one in group])) for group in groups.values()
+    )
 
 
 def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, deciding: frozenset[str]) -> Pair | None:
@@ -180,7 +193,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)
     if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
         return None
-    return Pair(reader, writer, origin, evidence, tuple(meetings), named >= SAME_NAME, kinship)
+    return Pair(reader, writer, origin, evidence, _pieces_joined(meetings), named >= SAME_NAME, kinship)
 
 
 def _whole_file(reader: ApplyEvent, writer: SaveEvent, file: int) -> tuple[Site | None, int | None, list[Meeting]]:
@@ -232,7 +245,11 @@ def _meeting(
     writing = both(part.guard, writer.guard)
     if writing is None or both(_elsewhere(writing, deciding), _shared(settled, deciding)) is None:
         return None
+    if written.piece:
+        read = msgspec.structs.replace(read, piece=written.piece)
     found = fit.picked(read, target.shape) if read.filtered else fit.compare(read, written.shape, target.shape)
+    if found is fit.VOID:
+        return None
     return Meeting(found, writing, settled, read, target.shape, written.shape)
 
 

@@ -234,24 +234,11 @@ def _next(machine: Machine, given: Arguments, site: Site) -> Value:
 
 
 def _any(machine: Machine, given: Arguments, site: Site) -> Value:
-    """`any(k.startswith("module.") for k in sd)`: one key stands for all, so `all` is the same."""
+    return spread(machine, given[0][0], lambda plain: loops.any_or_all(machine, plain, wanted=True))
 
-    def of(plain: Value) -> Value:
-        items = loops.known_items(machine, plain)
-        if items is None:
-            one = loops.element(machine, plain)
-            # of all keys together, no longer of single ones: see `key_tests`
-            return Opaque(f"any {one.symbol}") if isinstance(one, Opaque) and one.symbol.startswith("key ") else one
-        yes: list[Guard] = []
-        for item in items:
-            yes += cases_of(item)[0]
-        if any(guard == ALWAYS for guard in yes):
-            return Const(True)
-        if not yes:
-            return Const(False)
-        return items[0] if len(items) == 1 else Opaque("any")
 
-    return spread(machine, given[0][0], of)
+def _all(machine: Machine, given: Arguments, site: Site) -> Value:
+    return spread(machine, given[0][0], lambda plain: loops.any_or_all(machine, plain, wanted=False))
 
 
 def _zip(machine: Machine, given: Arguments, site: Site) -> Value:
@@ -329,7 +316,7 @@ _BUILTINS: dict[str, Callable[[Machine, Arguments, Site], Value]] = {
     "iter": _iter,
     "next": _next,
     "any": _any,
-    "all": _any,
+    "all": _all,
     "zip": _zip,
     "enumerate": _enumerate,
     "map": _map,

@@ -43,7 +43,7 @@ def prefixed(saves: Iterable[SaveEvent], token: str) -> Iterator[Prefixed]:
         if save.implied:
             continue
         for part in save.parts:
-            if part.content is not None and part.content.shape is not None:
+            if part.content is not None and part.content.shape is not None and not part.content.piece:
                 cases.setdefault(part.content.origin, []).append((save, part, part.content))
     for origin, group in cases.items():
         found = _of_place(origin, group, token)

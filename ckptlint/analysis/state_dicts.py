@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from ckptlint.analysis import collectives, entries, key_tests, live, loaded, picks, shapes, slips
+from ckptlint.analysis import collectives, entries, key_tests, keys, live, loaded, own_names, picks, shapes, slips
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
-from ckptlint.analysis.guards import Guard, Literal, both
+from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.values import (
     NONE,
@@ -80,14 +78,21 @@ def consume(machine: Machine, target: Value, prefix: str) -> None:
         bulk = machine.get(plain, entries.BULK)
         if bulk is None:
             continue
-        cases = [(guard, _stripped(one, prefix)) for guard, one in alternatives(bulk)]
+        cases: list[tuple[Guard, Value]] = []
+        for guard, one in alternatives(bulk):
+            parts = own_names.pieces(machine, one) if isinstance(one, Content) else [(ALWAYS, one)]
+            stripped: list[tuple[Guard, Value]] = [(names, _stripped(part, prefix)) for names, part in parts]
+            for names, part in own_names.rejoined(stripped):
+                joined = both(guard, names)
+                if joined is not None:
+                    cases.append((joined, part))
         machine.memory.write(plain.id, entries.BULK, choose(cases, "bulk"))
 
 
 def _stripped(content: Value, prefix: str) -> Value:
-    if not isinstance(content, Content) or not content.prefix.startswith(prefix):
+    if not isinstance(content, Content):
         return content
-    return msgspec.structs.replace(content, prefix=content.prefix[len(prefix) :])
+    return keys.written(keys.remove_prefix(keys.of_content(content), prefix))
 
 
 def shallow_copy(machine: Machine, source: Ref, site: Site) -> Ref:
@@ -179,7 +184,7 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
         if bulk is None:
             cases.append(SourceCase(guard, None, held=plain))
             continue
-        for inner, content in alternatives(bulk):
+        for inner, content in own_names.rejoined(alternatives(bulk)):
             together = both(guard, inner)
             if together is None:
                 continue

@@ -14,6 +14,9 @@ import msgspec
 
 from ckptlint.analysis.guards import ALWAYS, ConstantValue, Guard, both
 
+#: The names under which wrappers hold what they wrap.
+TOKENS = ("module", "_orig_mod")
+
 #: A value with more alternatives than this is no longer followed.
 MOST_ALTERNATIVES = 16
 
@@ -131,12 +134,15 @@ class Text(msgspec.Struct, frozen=True):
 class Key(msgspec.Struct, frozen=True):
     """A key of a state dict: the known `prefix`, then a rest that differs from key to key.
 
-    `content` is what the key was taken from. `emptied` are texts that were removed wherever they stood.
+    `content` is what the key was taken from. `emptied` are texts that were removed wherever they stood. `exact` is the
+    prefix as it would be if that, and stripped letters, had been taken off once and in front; None when that is no
+    other one.
     """
 
     prefix: str
     content: Content
     emptied: frozenset[str] = frozenset()
+    exact: str | None = None
 
 
 class KeyPieces(msgspec.Struct, frozen=True):
@@ -183,7 +189,8 @@ class Content(msgspec.Struct, frozen=True):
 
     All keys are `prefix` + the keys of `origin`. The origin is a module's own keys at the time of `.state_dict()`
     (`shape`), or an entry of a file, whose own prefix is one of several hypotheses: `assumed`. `merged` tells that the
-    keys took the place of those of a model's own state dict.
+    keys took the place of those of a model's own state dict. `piece` is the beginning of the names, when only those of
+    one part of the model are meant; it counts to the prefix then, see `own_names`. `exact` is that of a `Key`.
     """
 
     origin: Site
@@ -197,6 +204,8 @@ class Content(msgspec.Struct, frozen=True):
     partial: bool = False
     tests: tuple[KeyTest, ...] = ()
     merged: bool = False
+    piece: str = ""
+    exact: str | None = None
 
 
 class KeyTest(msgspec.Struct, frozen=True):

@@ -32,9 +32,12 @@ class Arrival(msgspec.Struct, frozen=True):
         """Whether the load restores the model; None when that is not known."""
         if self.target is None or not self.target.known:
             return None
+        wanted = self.target.prefix + self.content.piece
         if self.content.filtered:
-            return None if self.content.prefix == self.target.prefix else False
-        return self.content.prefix == self.target.prefix
+            return None if self.content.prefix == wanted else False
+        if self.content.piece and not any(f"{name}." == self.content.piece for name, _ in self.target.children):
+            return True  # the model has no such part
+        return self.content.prefix == wanted
 
 
 def given(

@@ -112,7 +112,9 @@ def _possible(project: Project) -> Iterator[Contact]:
                 if not may_meet(event, load, save):
                     continue
                 for part in save.parts:
-                    if part.content is None or part.content.shape is None or not part.content.prefix:
+                    if part.content is None or part.content.shape is None:
+                        continue
+                    if not part.content.prefix or part.content.piece:
                         continue
                     now = list(given(event, load.file, part.entry, part.content.prefix, is_new=False))
                     then = list(given(event, load.file, part.entry, "", is_new=True))

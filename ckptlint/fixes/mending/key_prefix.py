@@ -8,6 +8,8 @@
     k[len("encoder."):]        unsafe: keys that were cut to nonsense, and ignored, would now meet a key of the model
     k.replace("module.", "")   unsafe: files with `features.module.` inside, or wrapped twice, are read well so far
 
+Where the project itself writes files that are read well so far and would not be then, there is no fix.
+
 Without a target version the text is for Python 3.10, which ckptlint itself needs.
 """
 
@@ -31,6 +33,8 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
     prefix = cut.token or _OF_LENGTH.get(cut.length or 0)
     if file is None or (prefix is None and not cut.label) or (cut.token and not cut.token.endswith(".")):
         return None
+    if cut.kind in ("replace", "strip") and _takes_more(project, cut):
+        return None
     edits: list[Edit] = []
     for site in cut.sites:
         offsets = file.offsets(project.place(site).span)
@@ -44,6 +48,22 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
     applicability = Applicability.SAFE if _is_safe(project, cut, prefix, file, statement) else Applicability.UNSAFE
     shown = f'"{prefix}"' if prefix else f"`{cut.label}`"
     return Fix(applicability, f"take {shown} off only where the key begins with it", tuple(edits))
+
+
+def _takes_more(project: Project, cut: KeyEdit) -> bool:
+    """Whether a file of the project has a prefix of which the cut takes off more, or elsewhere, than the fix would."""
+    token = cut.token or ""
+    for prefix in project.derived(_prefixes):
+        left = prefix.lstrip(token) if cut.kind == "strip" else prefix.replace(token, "", 1 if cut.once else -1)
+        if token and left != prefix.removeprefix(token):
+            return True
+    return False
+
+
+def _prefixes(project: Project) -> frozenset[str]:
+    """The prefixes that keys have in the files of the project."""
+    parts = (part for save in project.events.saves for part in save.parts)
+    return frozenset(part.content.prefix for part in parts if part.content is not None)
 
 
 def _is_safe(project: Project, cut: KeyEdit, prefix: str | None, file: File, statement: Span) -> bool:

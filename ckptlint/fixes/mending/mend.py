@@ -66,11 +66,12 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
     solved: set[Site] = set(taken)
     for site in group.readers:
         before, after = reader.arrivals(all_places, site, frozenset()), reader.arrivals(all_places, site, taken)
-        if copes(after):
+        # What is mended together must work together, with the fixes of CKPT305 and CKPT307 and without.
+        exact = reader.exactly(after)
+        mended = reader.mended(project, site, after + exact) if not copes(after + exact) else ()
+        if copes(after) and (not mended or isinstance(mended, Declined)):
             solved.add(site)
-            continue
-        mended = reader.mended(project, site, after)
-        if not isinstance(mended, Declined):
+        elif not isinstance(mended, Declined):
             changed.append(site)
             solved.add(site)
             edits.update(dict.fromkeys(mended))

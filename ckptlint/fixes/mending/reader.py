@@ -14,7 +14,7 @@ import msgspec
 from ckptlint.analysis import fit
 from ckptlint.analysis.keys import CUT
 from ckptlint.analysis.solve import Project
-from ckptlint.analysis.values import Site
+from ckptlint.analysis.values import TOKENS, Shape, Site
 from ckptlint.findings import Edit
 from ckptlint.fixes.mending.arrival import Arrival, from_memory, given
 from ckptlint.fixes.mending.chains import KEPT, keys_chain, marks_of, target_chain
@@ -38,6 +38,15 @@ def arrivals(all_places: Places, reader: Site, unwrapped: frozenset[Site]) -> li
     return list(found)
 
 
+def exactly(found: list[Arrival]) -> list[Arrival]:
+    """What would arrive if code that takes too much off keys (CKPT305, CKPT307) took off what it means to."""
+    return [
+        msgspec.structs.replace(one, content=msgspec.structs.replace(one.content, prefix=one.content.exact, exact=None))
+        for one in found
+        if one.content.exact is not None
+    ]
+
+
 def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, ...] | Declined:
     """The edits after which the load takes all of `found`."""
     events = project.derived(places).applies[reader]
@@ -47,6 +56,8 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
         return Declined("the keys are picked by what the model has")
     if any(arrival.content.prefix.startswith(CUT) for arrival in found):
         return Declined("the beginning of every key is cut off")
+    if any(arrival.content.piece and arrival.works is False for arrival in found):
+        return Declined("it takes the name of a part of the model for a prefix")
     shapes = [case.shape for event in events for case in event.targets]
     marks = [marks_of(shape) for shape in shapes if shape is not None and shape.known]
     if len(marks) < len(shapes):
@@ -58,6 +69,9 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
     call = path[-1] if path is not None else None
     if file is None or path is None or not isinstance(call, ast.Call):
         return Declined("the file cannot be read")
+    own = [one for one in _modules(project, reader) if _own_names(one)]
+    if any(set(_own_names(one)) == {name for name, _ in one.children} for one in own):
+        return Declined("every key of the bare model begins like a wrapper's prefix")
     target = target_chain(project, file, path, marks)
     if target is None:
         return Declined("the class of the wrapper has no name in this file")
@@ -65,12 +79,28 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
     wanted = Reader(
         statement=span(file, statement_of(path)),
         call=span(file, call),
-        keys=keys_chain(arrival.content.prefix for arrival in found),
+        keys=keys_chain(arrival.content.prefix for arrival in found if not arrival.content.piece),
         target=target.chain,
         used_again=state is None or used_again(path, state),
+        own=bool(own),
     )
     edits = normalised(file, wanted)
     return edits if isinstance(edits, Declined) else (*edits, *target.edits)
+
+
+def _modules(project: Project, reader: Site) -> list[Shape]:
+    """The modules that a load meets: those that are loaded into, and those whose state dicts arrive."""
+    all_places = project.derived(places)
+    events = all_places.applies[reader]
+    targets = [case.shape for event in events for case in event.targets]
+    memory = [source.content.shape for event in events for source in event.sources if source.content is not None]
+    written = [contact.content.shape for contact in all_places.contacts.get(reader, ())]
+    return [shape for shape in (*targets, *memory, *written) if shape is not None]
+
+
+def _own_names(shape: Shape) -> list[str]:
+    """The parts of the model itself that are called like the child of a wrapper."""
+    return [name for name, _ in shape.children if name in TOKENS]
 
 
 def differs_inside(project: Project, reader: Site) -> bool:

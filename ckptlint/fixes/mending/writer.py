@@ -30,7 +30,7 @@ def contents_of(all_places: Places, origin: Site) -> list[Content]:
 
 def is_prefixed(all_places: Places, origin: Site) -> bool:
     """Whether keys from this place can have the prefix of a wrapper."""
-    return any(content.prefix for content in contents_of(all_places, origin))
+    return any(content.prefix and not content.piece for content in contents_of(all_places, origin))
 
 
 def is_kept(all_places: Places, origin: Site) -> bool:

@@ -14,6 +14,9 @@ its argument, and the copies of a state dict share its version table (`_metadata
 BatchNorm), so where the loaded dict is used again both are copied first. The prefixes go in the order of the wrappers,
 the outermost first.
 
+Where the model has a part of its own called `module`, bare files have keys that begin so too: then the prefix is taken
+off only `if all(key.startswith("module.") for key in state_dict)`.
+
 Nothing is moved out of a lambda, a comprehension or a condition, where that would change when it runs.
 """
 
@@ -41,7 +44,8 @@ class Reader(msgspec.Struct, frozen=True):
 
     `statement` is the simple statement that it stands in, `call` the call itself. `keys` are the wrappers whose
     prefixes the keys of the file may have, `target` those that the target may have, both outermost first. `used_again`
-    says that the loaded dict is, or may be, used after the load.
+    says that the loaded dict is, or may be, used after the load. `own` says that a part of the model is called like a
+    wrapper's child (`self.module = ...`): then a prefix is one only where every key has it.
     """
 
     statement: Span
@@ -49,6 +53,7 @@ class Reader(msgspec.Struct, frozen=True):
     keys: Chain
     target: Chain
     used_again: bool = True
+    own: bool = False
 
 
 class Declined(msgspec.Struct, frozen=True):
@@ -65,6 +70,16 @@ def {name}(state_dict):
         keys = list(state_dict)
         CONSUME(state_dict, "module.")
         CONSUME(state_dict, "_orig_mod.")'''
+
+_STRIP_OF_ALL = '''\
+def {name}(state_dict):
+    """Take the prefixes that all keys have, those of wrappers, off them, in whatever order; changes `state_dict`."""
+    keys = []
+    while keys != list(state_dict):
+        keys = list(state_dict)
+        for prefix in ("module.", "_orig_mod."):
+            if all(key.startswith(prefix) for key in keys):
+                CONSUME(state_dict, prefix)'''
 
 _CONDITIONAL = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Assert)
@@ -116,10 +131,13 @@ def _statements(file: File, reader: Reader, name: str, state: str) -> tuple[list
     elif name != state:
         lines.append(f"{name} = {standalone(state)}")
     if reader.keys.any_order:
-        source = _STRIP.replace("CONSUME", consume.expression)
+        source = (_STRIP_OF_ALL if reader.own else _STRIP).replace("CONSUME", consume.expression)
         function, added = with_function(file, "strip_wrapper_prefixes", source)
         return [*lines, f"{function}({name})"], (*edits, *added)
-    lines += [f'{consume.expression}({name}, "{wrapper.attribute}.")' for wrapper in reader.keys.wrappers]
+    for wrapper in reader.keys.wrappers:
+        prefix = f"{wrapper.attribute}."
+        call = f'{consume.expression}({name}, "{prefix}")'
+        lines.append(f'if all(key.startswith("{prefix}") for key in {name}):\n    {call}' if reader.own else call)
     return lines, edits
 
 
