@@ -7,7 +7,7 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 
 from __future__ import annotations
 
-from ckptlint.analysis import classes, entries, functions, imports, loaded, results, shapes
+from ckptlint.analysis import classes, entries, functions, imports, loaded, results, shapes, training
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
@@ -309,6 +309,8 @@ def module_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Value
 
 def write(machine: Machine, owner: Value, name: str, value: Value, site: Site) -> None:
     """`owner.name = value`."""
+    if name == "last_epoch":
+        training.set_by_hand(machine, owner, name, site)
     if isinstance(owner, Choice):
         write_each(machine, owner, name, value, site)
         return

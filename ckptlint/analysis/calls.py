@@ -14,6 +14,7 @@ from ckptlint.analysis import (
     outside,
     picks,
     results,
+    training,
 )
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.spreading import spread
@@ -110,6 +111,8 @@ def _call_attribute(
     site: Site,
 ) -> Value:
     """`owner.name(...)` for a plain owner."""
+    if name in training.ACTS:
+        training.noted(machine, owner, name, positional, keywords, site)
     if isinstance(owner, Ref) and machine.info(owner).kind == "foreign":
         result = outside.foreign_method(machine, owner, name, positional, keywords, site)
         if result is not None:

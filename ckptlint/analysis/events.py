@@ -15,6 +15,17 @@ from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.values import Content, Ref, Shape, Site, Value, WrapperMark
 
 
+class Moment(msgspec.Struct, frozen=True, order=True):
+    """When something happened: the `entry` into the project's code, and a `number` that grows.
+
+    `group` is the entry that made the object whose method was entered: the methods of one object belong together.
+    """
+
+    entry: int = 0
+    group: int = 0
+    number: int = 0
+
+
 class SavedPart(msgspec.Struct, frozen=True):
     """Something inside what is saved: its path of entry names, and what it is there, under `guard`.
 
@@ -41,7 +52,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
     """A file is written. `implied` tells that a framework does it.
 
     `once`: of several processes that get here, one writes. `tests` are the tests of ranks that were passed. `pickles`:
-    objects go in as they are.
+    objects go in as they are. `made` is the place of the dict that is written.
     """
 
     site: Site
@@ -52,7 +63,8 @@ class SaveEvent(msgspec.Struct, frozen=True):
     stack: tuple[Site, ...] = ()
     implied: str = ""
     once: bool = False
-    entry: int = 0
+    at: Moment = Moment()
+    made: Site | None = None
     tests: tuple[RankTest, ...] = ()
     pickles: bool = True
 
@@ -123,6 +135,9 @@ class ApplyEvent(msgspec.Struct, frozen=True):
     stack: tuple[Site, ...] = ()
     after: tuple[Site, ...] = ()
     call: Site | None = None
+    at: Moment = Moment()
+    assign: bool = False
+    target: str = ""
 
 
 class ResultEvent(msgspec.Struct, frozen=True):
@@ -337,6 +352,30 @@ class ModelKeptEvent(msgspec.Struct, frozen=True):
     guard: Guard
 
 
+class TrainingEvent(msgspec.Struct, frozen=True):
+    """`key.act(...)` on the optimizer, scheduler, ... (`role`; "" for a module) of a training run, see `training`.
+
+    `given`: with arguments; `files`: the numbers of the files that they come from.
+    """
+
+    site: Site
+    act: str
+    role: str
+    key: str
+    given: bool
+    files: frozenset[int]
+    guard: Guard
+    at: Moment
+
+
+class ProgressEvent(msgspec.Struct, frozen=True):
+    """A name is given a count out of a file: `start_epoch = ckpt["epoch"]`."""
+
+    name: str
+    file: int
+    at: Moment
+
+
 class Events(msgspec.Struct):
     """All that happened, in the order of the run."""
 
@@ -352,6 +391,9 @@ class Events(msgspec.Struct):
     state_dicts: list[StateDictEvent] = []
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []
+    training: list[TrainingEvent] = []
+    progress: list[ProgressEvent] = []
+    kept_elsewhere: set[int] = set()
     process_groups: list[ProcessGroupEvent] = []
     collectives: list[CollectiveEvent] = []
     loaded_unwraps: list[LoadedUnwrapEvent] = []

@@ -60,7 +60,8 @@ def save(
             tuple(machine.calls[-6:]),
             implied,
             once,
-            machine.entry,
+            machine.now(),
+            machine.info(value).site if isinstance(value, Ref) else None,
             rank_tests.passed(machine),
             pickles,
         )

@@ -12,7 +12,7 @@ is made with arguments of which only the names are known.
 
 from __future__ import annotations
 
-from ckptlint.analysis import calls, classes, functions, statements
+from ckptlint.analysis import assignments, calls, classes, functions
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.values import Bound, ClassValue, Function, Opaque, Ref, Site, Value
 from ckptlint.facts import ir
@@ -111,4 +111,4 @@ def _unknown_arguments(machine: Machine, function: Function) -> tuple[Value, ...
 
 def option(name: str) -> str:
     """A parameter that holds the options is called by the one name that options have."""
-    return "args" if name in statements.OPTIONS else name
+    return "args" if name in assignments.OPTIONS else name

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ckptlint.analysis import entries, expressions, keys, live, own_names, picks, results, statements
+from ckptlint.analysis import assignments, entries, expressions, keys, live, own_names, picks, results
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.spreading import spread
@@ -183,7 +183,7 @@ def _generate(
     before = machine.guard
 
     def run(item: Value) -> None:
-        statements.assign(machine, generator.target, item)
+        assignments.assign(machine, generator.target, item)
         guards: list[Guard] = [ALWAYS]
         for condition in generator.conditions:
             yes, _ = truth(machine, expressions.evaluate(machine, condition))

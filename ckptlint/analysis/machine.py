@@ -16,10 +16,11 @@ from collections.abc import Iterable
 import msgspec
 
 from ckptlint.analysis.candidates import Candidates
-from ckptlint.analysis.events import Events, Held, RankTest, Taken
+from ckptlint.analysis.events import Events, Held, Moment, RankTest, Taken
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, implied
 from ckptlint.analysis.memory import Memory
 from ckptlint.analysis.ranks import Ranks
+from ckptlint.analysis.roles import Roles
 from ckptlint.analysis.values import (
     TOKENS,
     Choice,
@@ -151,6 +152,7 @@ class ObjectInfo(msgspec.Struct):
     grown: bool = False
     non_persistent: set[str] = set()
     guard: Guard = ALWAYS
+    group: int = 0
     history: KeyHistory | None = None
     taken: Taken | None = None
 
@@ -275,8 +277,8 @@ class Machine:
         self.generic: dict[int, Ref] = {}
         self.registering: dict[tuple[str, int], bool] = {}
         self.assigned_once: dict[str, frozenset[str]] = {}
-        self.run, self.files = 0, 0
-        self.entry = 0
+        self.run = self.files = self.entry = self.group = self.moments = 0
+        self.roles = Roles(knowledge.roles, knowledge.keeps)
         self.disk = self.memory.new_owner()
         self.steps = STEPS_PER_RUN
         self.failed: tuple[Site, ...] = ()
@@ -293,7 +295,7 @@ class Machine:
     def new_object(self, kind: str, cls: Value | None, site: Site | None) -> Ref:
         """Make an object."""
         owner = self.memory.new_owner()
-        self.objects[owner] = ObjectInfo(kind, cls, site, {}, guard=self.guard)
+        self.objects[owner] = ObjectInfo(kind, cls, site, {}, guard=self.guard, group=self.group)
         return Ref(owner)
 
     def info(self, ref: Ref) -> ObjectInfo:
@@ -335,6 +337,11 @@ class Machine:
         """Note that the state dict (`is_saved`) or the parameters of a value are asked for, see `unregistered`."""
         if isinstance(value, Ref) and (value.id not in self.asked or is_saved > self.asked[value.id][1]):
             self.asked[value.id] = (site, is_saved)
+
+    def now(self) -> Moment:
+        """This moment, later than all that were asked for before."""
+        self.moments += 1
+        return Moment(self.entry, self.group, self.moments)
 
     # --- conditions ------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ckptlint.analysis import classes, collectives, files, live, modules, python, slips, state_dicts
+from ckptlint.analysis import classes, collectives, files, live, modules, python, slips, state_dicts, training
 from ckptlint.analysis.events import ReadEvent, WrapEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.ranks import SPAWNED
@@ -249,6 +249,7 @@ def unknown_save(
     machine: Machine, name: str, positional: tuple[Value, ...], keywords: dict[str, Value], site: Site
 ) -> None:
     """`library.save_checkpoint({"state_dict": model.state_dict()}, path)`: a write, as its name says."""
+    training.library_call(machine, name)
     plain = name.partition("@")[0].partition("(")[0]
     if not _SAVES.search(plain):
         return

@@ -86,6 +86,7 @@ def _run(machine: Machine, file: str, action: Callable[[], object]) -> None:
         return
     machine.run += 1
     machine.entry += 1
+    machine.group = machine.entry
     machine.disk = machine.memory.new_owner()
     machine.escaped = []
     before = machine.memory.owners
@@ -262,9 +263,15 @@ def _call_unknown(machine: Machine, function: Function, receiver: tuple[Value, .
     names = [one.name for one in code.params if one.kind in ("positional", "normal")][len(receiver) :]
     keywords: dict[str, Value] = {one.name: Opaque(one.name) for one in code.params if one.kind == "keyword"}
     machine.entry += 1
+    run_group, made = machine.group, receiver[0] if receiver else None
+    if isinstance(made, Ref):
+        machine.group = machine.info(made).group
     machine.frames = [Frame(machine.memory.new_owner(), site.file, 0, ())]
     unknown = [Opaque(generic.option(name)) for name in names]
-    functions.call_function(machine, function, (*receiver, *unknown), keywords, site)
+    try:
+        functions.call_function(machine, function, (*receiver, *unknown), keywords, site)
+    finally:
+        machine.group = run_group
 
 
 def _run_escaped(machine: Machine, before: int) -> None:

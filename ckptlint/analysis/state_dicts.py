@@ -6,6 +6,7 @@ from ckptlint.analysis import collectives, entries, key_tests, keys, live, loade
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.symbols import symbol_of
 from ckptlint.analysis.values import (
     NONE,
     Const,
@@ -154,6 +155,9 @@ def load(
             tuple(machine.calls[-6:]),
             machine.failed,
             call,
+            machine.now(),
+            keywords.get("assign") == Const(True),
+            ", ".join(symbol_of(plain) for _, plain in alternatives(target)),
         )
     )
     return LoadResult(len(machine.events.applies) - 1)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ckptlint.analysis import (
-    attributes,
+    assignments,
     branches,
     classes,
     decorators,
@@ -33,31 +33,21 @@ from ckptlint.analysis import (
     switches,
     tries,
 )
-from ckptlint.analysis.guards import Guard, both
+from ckptlint.analysis.guards import both
 from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
 from ckptlint.analysis.scopes import bind, new_function, unbind
-from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.truth import truth
 from ckptlint.analysis.values import (
     NONE,
-    Choice,
     Const,
     External,
     Function,
     Opaque,
     Ref,
-    TupleValue,
     Value,
     alternatives,
-    choose,
 )
 from ckptlint.facts import ir
-
-#: Names under which a script keeps its options; a value given such a name is called by it.
-OPTIONS = frozenset(
-    ("args", "opt", "opts", "option", "options", "cfg", "config", "conf", "hparams", "hps", "flags", "FLAGS", "params",
-     "argv", "cli_args", "arguments", "ARGS", "parsed_args")
-)  # fmt: skip
 
 
 def run_block(machine: Machine, block: Sequence[ir.Stmt]) -> bool:
@@ -95,68 +85,9 @@ def _assign(machine: Machine, node: ir.Assign) -> bool:
     value = expressions.evaluate(machine, node.value)
     results.note_kept(machine, value, node)
     for target in node.targets:
-        assign(machine, target, switches.value_of(machine, target, value))
+        assignments.assign(machine, target, switches.value_of(machine, target, value))
     live.note_kept(machine, node, value)
     return True
-
-
-def assign(machine: Machine, target: ir.Expr, value: Value) -> None:
-    """Give a target (name, attribute, entry, or a pattern of those) its value."""
-    if isinstance(target, ir.Name):
-        bind(machine, target.name, _called(target.name, value))
-    elif isinstance(target, ir.Attribute):
-        owner = expressions.evaluate(machine, target.value)
-        attributes.write(machine, owner, target.name, _called(target.name, value), machine.site(target))
-    elif isinstance(target, ir.Subscript):
-        owner = expressions.evaluate(machine, target.value)
-        index = expressions.evaluate(machine, target.index)
-        site = machine.site(target)
-        if isinstance(owner, Choice):
-            for _, plain in owner.alternatives:
-                entries.set_item(machine, plain, index, value, site)
-        else:
-            entries.set_item(machine, owner, index, value, site)
-    elif isinstance(target, ir.Collection):
-        _unpack(machine, target, value)
-    elif isinstance(target, ir.Starred):
-        assign(machine, target.value, value)
-
-
-def _called(name: str, value: Value) -> Value:
-    if name in OPTIONS and isinstance(value, Opaque) and not value.fresh and value.symbol.endswith((")", "[0]")):
-        return Opaque("args")
-    return value
-
-
-def _unpack(machine: Machine, target: ir.Collection, value: Value) -> None:
-    count = len(target.items)
-    if isinstance(value, Choice):
-        for index, item in enumerate(target.items):
-            cases: list[tuple[Guard, Value]] = []
-            for guard, plain in value.alternatives:
-                items = loops.known_items(machine, plain)
-                if items is not None and len(items) == count:
-                    cases.append((guard, items[index]))
-                else:
-                    cases.append((guard, entries.item(machine, plain, Const(index), machine.site(target))))
-            assign(machine, item, choose(cases, "unpacked"))
-        return
-    items = loops.known_items(machine, value)
-    starred = next((i for i, item in enumerate(target.items) if isinstance(item, ir.Starred)), None)
-    if items is not None and starred is None and len(items) == count:
-        for item, one in zip(target.items, items, strict=True):
-            assign(machine, item, one)
-        return
-    for index, item in enumerate(target.items):
-        if isinstance(item, ir.Starred):
-            assign(machine, item.value, Opaque("rest"))
-        elif items is not None and starred is not None and index < starred and index < len(items):
-            assign(machine, item, items[index])
-        elif isinstance(value, (Ref, TupleValue)):
-            assign(machine, item, entries.item(machine, value, Const(index), machine.site(target)))
-        else:
-            fresh = isinstance(value, Opaque) and value.fresh
-            assign(machine, item, Opaque(shorten(f"{symbol_of(value)}[{index}]"), fresh=fresh))
 
 
 def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
@@ -177,7 +108,7 @@ def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
         before,
         lambda one: spread(machine, value, lambda other: arithmetic.binary(machine, node.op, one, other)),
     )
-    assign(machine, node.target, _counted(machine, node, result))
+    assignments.assign(machine, node.target, _counted(machine, node, result))
     return True
 
 
@@ -316,7 +247,7 @@ def _for(machine: Machine, node: ir.For) -> bool:
     before = machine.guard
 
     def once(item: Value) -> None:
-        assign(machine, node.target, item)
+        assignments.assign(machine, node.target, item)
         run_block(machine, node.body)
         machine.guard = before
 
@@ -331,7 +262,7 @@ def _with(machine: Machine, node: ir.With) -> bool:
         value = expressions.evaluate(machine, item.value)
         expected = expected or tries.expects_failure(item.value)
         if item.target is not None:
-            assign(machine, item.target, value)
+            assignments.assign(machine, item.target, value)
     if not expected:
         return run_block(machine, node.body)
     machine.tries.append(TryBlock(frozenset(("*",))))

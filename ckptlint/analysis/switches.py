@@ -7,16 +7,21 @@
         model = torch.compile(model)
 
 The value that happens to stand there decides nothing: the file may have been written with another one. Such a name is
-one that speaks of the machine or the launch, given a constant once, at module level; the same holds for attributes of
-configuration objects and classes that are filled there.
+one that speaks of the machine, the launch or where training starts, given a constant once, at module level; the same
+holds for attributes of configuration objects and classes that are filled there.
 """
 
 from __future__ import annotations
+
+import re
 
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import Const, Opaque, TupleValue, Value
 from ckptlint.facts import ir
+
+_START = re.compile(r"(?i)resume|restore|continue_|from_scratch|finetune|fine_tune|load_")
+_STARTS = frozenset(("init_from", "start_from", "train_from"))
 
 
 def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
@@ -30,7 +35,9 @@ def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
     if isinstance(target, ir.Attribute) and (_is_flag(value) or is_environment(target.name)):
         # cfg.GPUS = (0,), cfg.RESUME = False: defaults, which files and options overwrite
         return Opaque(target.name)
-    if not isinstance(target, ir.Name) or not is_environment(target.name) or target.name.startswith("__"):
+    if not isinstance(target, ir.Name) or target.name.startswith("__"):
+        return value
+    if not is_environment(target.name) and not _chooses_a_start(target.name, value):
         return value
     if frame.owner is not None:
         return Opaque(f"{machine.classes[frame.owner].name}.{target.name}")
@@ -38,6 +45,13 @@ def value_of(machine: Machine, target: ir.Expr, value: Value) -> Value:
     if file not in machine.assigned_once:
         machine.assigned_once[file] = _assigned_once(machine.store.skeleton(file).body)
     return Opaque(target.name) if target.name in machine.assigned_once[file] else value
+
+
+def _chooses_a_start(name: str, value: Value) -> bool:
+    """`resume = False`, `init_from = "scratch"`: whether training begins anew."""
+    if _is_flag(value):
+        return _START.search(name) is not None
+    return isinstance(value, Const) and isinstance(value.value, str) and name in _STARTS
 
 
 def _is_flag(value: Value) -> bool:

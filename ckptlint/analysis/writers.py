@@ -56,8 +56,8 @@ def shared_writes(project: Project) -> Iterator[SharedWrite]:
     for save in events.saves:
         if save.once or save.implied or not _is_checkpoint(save) or not _is_shared(machine, save.path):
             continue
-        tests = Tests(numbered.get(save.entry, {}), machine.rank_cases)
-        for context in contexts.get(save.entry, ()):
+        tests = Tests(numbered.get(save.at.entry, {}), machine.rank_cases)
+        for context in contexts.get(save.at.entry, ()):
             write = _held_against(machine, save, context, tests)
             if write is not None and (save.site not in found or write.every > found[save.site].every):
                 found[save.site] = write

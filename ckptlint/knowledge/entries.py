@@ -140,6 +140,24 @@ class RankWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
+class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a training run beside the model, and how it is known; the data says what each list is."""
+
+    name: str
+    classes: tuple[str, ...]
+    words: tuple[str, ...]
+    used_by: frozenset[str]
+    source: str
+    not_words: tuple[str, ...] = ()
+
+
+class Keeps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls of libraries that keep all state by themselves, by the end of their names."""
+
+    words: tuple[str, ...]
+    source: str
+
+
 class ModuleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What torch.nn.Module offers, and which classes from outside are modules."""
 
@@ -180,5 +198,7 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rank_zero: tuple[RankZero, ...] = ()
     collective: tuple[Collective, ...] = ()
     ranks: RankWords | None = None
+    role: tuple[Role, ...] = ()
+    keeps: Keeps | None = None
     module: ModuleFacts | None = None
     saved: tuple[Saved, ...] = ()

@@ -36,7 +36,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-FILES = ("wrappers.toml", "losses.toml", "layers.toml", "calls.toml", "modules.toml", "processes.toml")
+FILES = (
+    "wrappers.toml",
+    "losses.toml",
+    "layers.toml",
+    "calls.toml",
+    "modules.toml",
+    "processes.toml",
+    "training.toml",
+)
 
 E = TypeVar("E", bound=Entry)
 
@@ -50,6 +58,8 @@ class Knowledge:
         self.preparers: dict[tuple[str, str], Preparer] = {}
         self.module = next(one.module for one in entries if one.module is not None)
         self.ranks = next(one.ranks for one in entries if one.ranks is not None)
+        self.keeps = next(one.keeps for one in entries if one.keeps is not None)
+        self.roles = tuple(role for one in entries for role in one.role)
         self.saved = tuple(saved for one in entries for saved in one.saved)
         for one in entries:
             for group in (
