@@ -3,41 +3,59 @@
     def save(self): torch.save(self.net.state_dict(), "x")      marked: it saves
     def parse(line): return re.compile("a+").match(line)        not marked: a regular expression
 
-A unit is marked when one of `MARKERS` stands in it. What is not marked is run too, but only when a marked unit, or
-what calls one, runs into it.
+A unit is marked when one of `MARKERS` stands in its code; comments and strings do not count. What is not marked is run
+too, but only when a marked unit, or what calls one, runs into it.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 
+from ckptlint.facts.lines import code_only
 from ckptlint.facts.store import FactStore
 from ckptlint.facts.units import UnitHeader
 from ckptlint.prefilter import Marker, any_marker, rows_of
+from ckptlint.project.callers import called_names
 from ckptlint.source import UnreadableSource
 
 MARKERS: tuple[Marker, ...] = (
-    Marker(b"state_dict", "takes, gives or loads a state dict"),
+    Marker(
+        b"state_dict",
+        "takes or loads a state dict; who takes it for its keys or has a parameter of that name does not",
+        re.compile(
+            # the literal comes first: a pattern that begins with \\w* looks at every word of the file
+            rb"state_dict(?:(?<=\.state_dict)\b(?!\(\)(?:\.keys\(\)|\.values\(\)|\[)|\s+import)"
+            rb"|(?<=\.load_state_dict)\b|(?<!def load_state_dict)(?<!def state_dict)(?<!\.state_dict)"
+            rb"(?<!_load_from_state_dict)(?<!_save_to_state_dict)\()"
+        ),
+    ),
     Marker(b"torch.save", "writes a file"),
     Marker(b"torch.load", "reads a file"),
-    Marker(b"DataParallel", "wraps"),
-    Marker(b"compile(", "wraps; re.compile does not", re.compile(rb"(?<![\w.])compile\(|(?<!\bre)\.compile\(")),
+    Marker(b"DataParallel", "wraps", re.compile(rb"DataParallel\b")),
+    Marker(
+        b"compile(",
+        "wraps; re.compile does not",
+        re.compile(rb"(?<![\w.])compile\(|(?<!\bre)(?<!\bregex)\.compile\("),
+    ),
     Marker(b".prepare(", "wraps with accelerate"),
     Marker(b"_orig_mod", "knows the prefix of torch.compile"),
     Marker(b"FullySharded", "wraps"),
-    Marker(b".module", "unwraps", re.compile(rb"\.module\b")),
-    Marker(b"save_checkpoint", "saves by a helper"),
-    Marker(b"load_checkpoint", "loads by a helper"),
+    Marker(b".module", "unwraps", re.compile(rb"(?<!\bself)\.module\b(?!\s*=[^=]|\()")),
+    Marker(b"save_checkpoint", "saves by a helper", re.compile(rb"(?<!def )\bsave_checkpoint\b")),
+    Marker(b"load_checkpoint", "loads by a helper", re.compile(rb"(?<!def )\bload_checkpoint\b")),
     Marker(b"AveragedModel", "wraps"),
-    Marker(b"deepspeed", "wraps with DeepSpeed"),
+    Marker(b"deepspeed", "wraps with DeepSpeed", re.compile(rb"\bdeepspeed\.initialize\b")),
     Marker(b"fabric.", "wraps, saves or loads with Lightning Fabric"),
-    Marker(b".save(", "writes a file"),
+    Marker(b".save(", "writes a file", re.compile(rb"(?<!\bnp)(?<!\bnumpy)\.save\(")),
 )
 
 _FRAMEWORK = re.compile(rb"\bLightningModule\b|\bMETA_ARCH_REGISTRY\b")
 _LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
-_MAIN_OR_CALL = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\()")
+_MAIN = re.compile(rb"\nif __name__\b")
+_REGISTERS = re.compile(rb"\n(?:@[\w.]*\(|@\w*regist|[A-Za-z_][\w.]*\s*[(\[])")
+_ACTS = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\()")
 
 
 class Candidates:
@@ -58,14 +76,45 @@ class Candidates:
             known = self._units[file] = self._marked_units(file)
         return known
 
-    def is_script(self, file: str) -> bool:
-        """Whether the file does something when it is run: a main block, a loop or a branch, a call at module level."""
-        return _MAIN_OR_CALL.search(b"\n" + self._data(file)) is not None
+    def is_marked(self, file: str, unit: int) -> bool:
+        """Whether a unit is marked."""
+        return unit in self.units(file)
 
-    def mentions(self, file: str, names: set[bytes]) -> bool:
+    def is_script(self, file: str, names: frozenset[bytes]) -> bool:
+        """Whether the file does something when it is run that has to do with marked units, whose names are given.
+
+        It does something when it has a main block, or a loop, a branch or a call at module level; that it has to do
+        with them is seen by a marker, or by a call of such a name: anywhere in a file with a main block, else at
+        module level. A library does much at its import, but takes no checkpoints to do so.
+        """
+        data = b"\n" + self._data(file)
+        if _MAIN.search(data) is not None:
+            return self.may_hold_units(file) or not names.isdisjoint(called_names(data))
+        if _ACTS.search(data) is None or not (self.may_hold_units(file) or self.mentions(file, names)):
+            return False
+        code = self._module_level(file)
+        return any_marker(code, MARKERS) or not names.isdisjoint(called_names(code))
+
+    def _module_level(self, file: str) -> bytes:
+        """The code that stands in no function."""
+        try:
+            headers = self._store.headers(file)
+            rows = code_only(self._store.source(file).text).split("\n")
+        except UnreadableSource:
+            return b""
+        for header in headers[1:]:
+            rows[header.first_row - 1 : header.last_row] = [""] * (header.last_row - header.first_row + 1)
+        return "\n".join(rows).encode()
+
+    def mentions(self, file: str, names: Iterable[bytes]) -> bool:
         """Whether one of the names stands in the file."""
         data = self._data(file)
         return any(name in data for name in names)
+
+    def registers(self, file: str, home: bytes) -> bool:
+        """Whether the file, at its import, may put something into a container of the module of that name."""
+        data = self._data(file)
+        return home in data and _REGISTERS.search(b"\n" + data) is not None
 
     def names_framework(self, file: str) -> bool:
         """Whether a class may stand in the file that a framework saves by itself."""
@@ -76,16 +125,18 @@ class Candidates:
         return _LOSS.search(self._data(file)) is not None
 
     def _marked_units(self, file: str) -> dict[int, UnitHeader]:
+        if not self.may_hold_units(file):
+            return {}
         try:
             headers = self._store.headers(file)
-            data = self._store.source(file).text.encode()
+            data = code_only(self._store.source(file).text).encode()
         except UnreadableSource:
             return {}
         starts = [header.first_row for header in headers[1:]]
         found = {}
         for row in rows_of(data, MARKERS):
             header = headers[bisect_right(starts, row)]
-            if header.index and row <= header.last_row:
+            if header.index and row <= header.last_row and (row > header.row or row == header.last_row):
                 found[header.index] = header
         return dict(sorted(found.items()))
 

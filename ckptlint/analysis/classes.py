@@ -150,7 +150,13 @@ def instantiate(
     if wrapper is not None:
         info = machine.info(made)
         info.wrapper, info.token = wrapper, wrapper.token
-    initialise(machine, made, cls, None, positional, keywords, site)
+    if machine.steps.build():
+        try:
+            initialise(machine, made, cls, None, positional, keywords, site)
+        finally:
+            machine.steps.built()
+    else:
+        initialise(machine, made, cls, None, positional, keywords, site)
     return made
 
 

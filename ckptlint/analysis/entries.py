@@ -172,6 +172,11 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
             ],
             "entry",
         )
+    if info.made_in and machine.deferred:
+        from ckptlint.analysis import imports
+
+        if imports.fill(machine, info):
+            return _object_item(machine, owner, index, site)
     known = [machine.get(owner, name) for name in info.names if name != BULK]
     present = [value for value in known if value is not None]
     if present and not isinstance(index, Const):

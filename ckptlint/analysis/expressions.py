@@ -37,7 +37,7 @@ from ckptlint.facts import ir
 
 def evaluate(machine: Machine, node: ir.Expr) -> Value:
     """The value of an expression in the function being run."""
-    machine.tick()
+    machine.steps.tick()
     return _DISPATCH[type(node)](machine, node)
 
 

@@ -35,9 +35,9 @@ def call_function(
         if decorated is not None:
             return calls.call(machine, decorated, positional, keywords, site)
     place = (info.file, info.unit, code.id)
-    if len(machine.running) >= DEEPEST or machine.running.count(place) > 0:
+    if machine.steps.has_built_enough or len(machine.running) >= DEEPEST or machine.running.count(place) > 0:
         return unknown
-    machine.tick()
+    machine.steps.tick()
     owner = info.owner
     receiver = positional[0] if positional and info.kind != "static" and owner is not None else None
     frame = Frame(machine.memory.new_owner(), info.file, info.unit, info.parents, info, receiver, owner, site)
@@ -48,6 +48,8 @@ def call_function(
     machine.running.append(place)
     machine.calls.append(site)
     machine.executed.add((info.file, info.unit))
+    if machine.candidates.is_marked(info.file, info.unit):
+        machine.steps.reach(info.file, info.unit)
     if isinstance(receiver, Ref) and isinstance(cls := machine.info(receiver).cls, ClassValue):
         machine.executed_on.add((info.file, info.unit, cls.key))
     try:

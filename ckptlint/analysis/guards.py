@@ -20,6 +20,7 @@ whose constant are the literals that do not all hold: see `covering`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
@@ -135,10 +136,54 @@ def satisfiable(guard: Guard) -> bool:
     """Whether some setting of the symbols makes every literal true."""
     if len(guard) < 2:
         return True
-    compound = next((literal for literal in guard if literal.op == NOT_ALL), None)
-    if compound is not None:
-        rest = guard - {compound}
-        return any(satisfiable(rest | one) for one in _ways(compound))
+    compounds = [literal for literal in guard if literal.op == NOT_ALL]
+    if not compounds:
+        return _all_agree(guard)
+    plain = guard.difference(compounds)
+    plain |= {part for literal in compounds if literal.negated for part in literal.parts}
+    return _all_agree(plain) and _satisfiable(plain, [one for one in compounds if not one.negated])
+
+
+def _satisfiable(plain: Guard, compounds: list[Literal]) -> bool:
+    """Whether, besides `plain`, of each compound some part can be false.
+
+    A compound of which a part is free, since nothing else speaks of its symbol, can be left out; so most are.
+    """
+    left = _without_free(plain, compounds)
+    if not left:
+        return True
+    first, *rest = left
+    for part in first.parts:
+        more = plain | {~part}
+        if _all_agree(more) and _satisfiable(more, rest):
+            return True
+    return False
+
+
+def _without_free(plain: Guard, compounds: list[Literal]) -> list[Literal]:
+    left = compounds
+    while left:
+        counts = Counter(symbol for one in left for symbol in symbols_of(frozenset((one,))))
+        settled = symbols_of(plain)
+        kept = [
+            one
+            for one in left
+            if not any(
+                ~part in plain or ((symbol := _plain_symbol(part)) not in settled and counts[symbol] == 1)
+                for part in one.parts
+            )
+        ]
+        if len(kept) == len(left):
+            break
+        left = kept
+    return left
+
+
+def _plain_symbol(literal: Literal) -> str:
+    return _in_other_words(literal).symbol if literal.symbol in _SAME_AS else literal.symbol
+
+
+def _all_agree(guard: Guard) -> bool:
     return all(_agree(literals) for literals in _by_symbol(guard).values() if len(literals) > 1)
 
 
@@ -175,6 +220,12 @@ def both(left: Guard, right: Guard) -> Guard | None:
         return left
     if not left or left <= right:
         return right
+    return _joined(left, right)
+
+
+@lru_cache(maxsize=1 << 16)
+def _joined(left: Guard, right: Guard) -> Guard | None:
+    """`both`, for guards of which neither says all that the other does. The same ones meet again and again."""
     joined = left | right
     if not _compatible(left, right, joined):
         return None
@@ -198,9 +249,7 @@ def _compatible(left: Guard, right: Guard, joined: Guard) -> bool:
 def symbols_of(guard: Guard) -> frozenset[str]:
     """The symbols that a guard speaks of, in torch's own words."""
     plain = [part for literal in guard for part in literal.parts or (literal,)]
-    return frozenset(
-        _in_other_words(literal).symbol if literal.symbol in _SAME_AS else literal.symbol for literal in plain
-    )
+    return frozenset(map(_plain_symbol, plain))
 
 
 def implied(guard: Guard, by: Guard) -> Guard:

@@ -33,6 +33,11 @@ _TRIGGER = re.compile(
     r"|split\([^\n]*\)\s*\[\s*(?:-?1)|partition\(|\[\d:\]|\bre\.sub\("
 )
 _ABOUT = re.compile(r"state_?dict|\.items\(\)|\.keys\(\)|torch\.load|checkpoint|ckpt|weights|module\b|_orig_mod")
+_ASSIGNED = re.compile(
+    r"^(?P<name>[A-Za-z_]\w*)[ \t]*(?::[^=\n]+)?=(?!=)[ \t]*"
+    r"(?:(?P<quote>[\"'])(?P<text>[^\"'\\\n]*)(?P=quote)[ \t]*(?:#.*)?$)?",
+    re.MULTILINE,
+)
 _WRAPPER_TOKENS = re.compile(r"^(?:module|_orig_mod|_module|_forward_module)(?:\.|$)")
 _BARE_WORD = re.compile(r"^[A-Za-z][A-Za-z0-9]*$")
 _LEAVES = frozenset(
@@ -90,7 +95,7 @@ def _in_file(store: FactStore, file: str) -> Iterator[KeyEdit]:
         wanted.insert(0, 0)
     if not wanted:
         return
-    texts = _module_texts(store.skeleton(file))
+    texts = _module_texts(outside)
     for unit in wanted:
         try:
             lowered: ir.Unit = store.function(file, unit) if unit else store.skeleton(file)
@@ -99,16 +104,12 @@ def _in_file(store: FactStore, file: str) -> Iterator[KeyEdit]:
         yield from edits_in(lowered, texts, file, unit)
 
 
-def _module_texts(skeleton: ir.Module) -> dict[str, str]:
-    """Constants of the module: names that are given a string, once."""
-    found: dict[str, list[object]] = {}
-    for statement in skeleton.body:
-        if isinstance(statement, ir.Assign) and len(statement.targets) == 1:
-            target = statement.targets[0]
-            if isinstance(target, ir.Name):
-                value = statement.value.value if isinstance(statement.value, ir.Const) else None
-                found.setdefault(target.name, []).append(value)
-    return {name: values[0] for name, values in found.items() if len(values) == 1 and isinstance(values[0], str)}
+def _module_texts(outside: str) -> dict[str, str]:
+    """Constants of the module: names that are given a string, once. Read off the lines that stand in no function."""
+    given: dict[str, list[str | None]] = {}
+    for match in _ASSIGNED.finditer(outside):
+        given.setdefault(match["name"], []).append(match["text"])
+    return {name: texts[0] for name, texts in given.items() if len(texts) == 1 and texts[0] is not None}
 
 
 def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> list[KeyEdit]:

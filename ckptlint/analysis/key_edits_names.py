@@ -32,6 +32,8 @@ _THROUGH = frozenset(
     {"list", "sorted", "tuple", "iter", "next", "enumerate", "reversed", "set", "dict", "OrderedDict", "deepcopy"}
     | {"copy", "tqdm", "zip", "cast", "items", "keys", "get", "pop", "values"}
 )
+_LEAVES = frozenset((str, int, float, bool, bytes, complex, type(None)))
+"""Types of what is no node and holds none."""
 _OF_PARAMETERS = frozenset({"named_parameters", "named_buffers", "named_modules", "named_children"})
 
 
@@ -72,12 +74,15 @@ def names_of(unit: ir.Unit, texts: Mapping[str, str]) -> Names:
     rebound: set[str] = set()
     if isinstance(unit, ir.FunctionDef):
         rebound |= {parameter.name for parameter in unit.params}
+    fronts: set[str] = set()
     for node in inside(unit):
         _read(node, values, stored, looked_up, loaded)
         if isinstance(node, ir.FunctionDef | ir.Lambda):
             _defaults(node, known)
         if isinstance(node, ir.For | ir.Generator):
             rebound |= names_in(node.target)
+        if isinstance(node, ir.Call) and isinstance(node.func, ir.Attribute) and node.func.name == "startswith":
+            fronts |= {node.func.value.name} if isinstance(node.func.value, ir.Name) else set()
     for name, assigned in values.items():
         if len(assigned) == 1 and isinstance(assigned[0], ir.Const) and isinstance(assigned[0].value, str):
             known[name] = assigned[0].value
@@ -88,14 +93,6 @@ def names_of(unit: ir.Unit, texts: Mapping[str, str]) -> Names:
         name
         for name, found in values.items()
         if any(isinstance(one, ir.Attribute) and one.name in _OF_PARAMETERS for value in found for one in inside(value))
-    }
-    fronts = {
-        node.func.value.name
-        for node in inside(unit)
-        if isinstance(node, ir.Call)
-        and isinstance(node.func, ir.Attribute)
-        and node.func.name == "startswith"
-        and isinstance(node.func.value, ir.Name)
     }
     return Names(
         known,
@@ -113,12 +110,15 @@ def inside(node: object) -> Iterator[ir.Node]:
     stack: list[object] = [node]
     while stack:
         one = stack.pop()
-        if isinstance(one, tuple):
+        if type(one) is tuple:
             stack.extend(reversed(one))
         elif isinstance(one, msgspec.Struct):
             if isinstance(one, ir.Node):
                 yield one
-            stack.extend(getattr(one, field) for field in reversed(one.__struct_fields__))
+            for field in reversed(one.__struct_fields__):
+                value = getattr(one, field)
+                if type(value) not in _LEAVES:
+                    stack.append(value)
 
 
 def names_in(node: object) -> set[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ckptlint.analysis import assignments, entries, expressions, keys, live, own_names, picks, results
+from ckptlint.analysis import assignments, entries, expressions, imports, keys, live, own_names, picks, results
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.spreading import spread
@@ -50,6 +50,8 @@ def known_items(machine: Machine, value: Value) -> list[Value] | None:
         if info.kind == "list" and entries.BULK not in info.names:
             items = [machine.get(value, name) for name in info.names]
             return [item for item in items if item is not None]
+        if info.made_in and machine.deferred:
+            imports.fill(machine, info)
         if info.kind == "dict" and machine.get(value, entries.BULK) in (None, NONE) and "**" not in info.names:
             return [Const(name) for name in info.names]
     return None

@@ -6,7 +6,7 @@ torch. Reading a name that holds different values under different conditions giv
 possible under the conditions of the code being run (`guard`).
 
 The run is bounded: a call deeper than `DEEPEST`, or one more call of a function that is already being run, gives an
-opaque value, and so does everything after `steps` runs out.
+opaque value, and so does everything after its steps have run out, see `steps`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, implied
 from ckptlint.analysis.memory import Memory
 from ckptlint.analysis.ranks import Ranks
 from ckptlint.analysis.roles import Roles
+from ckptlint.analysis.steps import Steps
 from ckptlint.analysis.values import (
     TOKENS,
     Choice,
@@ -40,13 +41,6 @@ from ckptlint.project.callers import Callers
 from ckptlint.project.modules import ModuleMap
 
 DEEPEST = 14
-STEPS_PER_RUN = 150_000
-STEPS_PER_TEST = 4_000
-STEPS_IN_ALL = 2_500_000
-
-
-class OutOfStepsError(Exception):
-    """This run has done enough."""
 
 
 class FunctionInfo(msgspec.Struct):
@@ -127,7 +121,8 @@ class ObjectInfo(msgspec.Struct):
 
     A "foreign" object was made by a class from outside that is not known to be a module; an "opaque" one stands for an
     opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object, `guard`
-    what held when it was made.
+    what held when it was made, `made_in` the file that was just being imported, and
+    `fills_itself` says that this file has put something into it.
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
     A list that is no more the one that was written down has `grown`, and so has a dict that got entries whose names are
@@ -153,6 +148,8 @@ class ObjectInfo(msgspec.Struct):
     non_persistent: set[str] = set()
     guard: Guard = ALWAYS
     group: int = 0
+    made_in: str = ""
+    fills_itself: bool = False
     history: KeyHistory | None = None
     taken: Taken | None = None
 
@@ -268,6 +265,9 @@ class Machine:
         self.star_imports: dict[str, list[str]] = {}
         self.module_scopes: dict[str, int] = {}
         self.module_state: dict[str, str] = {}
+        self.deferred: dict[str, None] = {}
+        self.filled: dict[str, int] = {}
+        self.importing = ""
         self.main_blocks: dict[str, list[ir.If]] = {}
         self.opaque_owners: dict[str, int] = {}
         self.escaped: list[Value] = []
@@ -280,12 +280,11 @@ class Machine:
         self.run = self.files = self.entry = self.group = self.moments = 0
         self.roles = Roles(knowledge.roles, knowledge.keeps)
         self.disk = self.memory.new_owner()
-        self.steps = STEPS_PER_RUN
+        self.steps = Steps()
         self.failed: tuple[Site, ...] = ()
         self.notes = Notes()
         self.own_names: set[str] = set()
         self.registered: dict[tuple[int, str, int], Site] = {}
-        self.steps_left = STEPS_IN_ALL
         self.rounds = Rounds()
         self.seen = Seen()
         self._lines: dict[str, list[str]] = {}
@@ -295,7 +294,9 @@ class Machine:
     def new_object(self, kind: str, cls: Value | None, site: Site | None) -> Ref:
         """Make an object."""
         owner = self.memory.new_owner()
-        self.objects[owner] = ObjectInfo(kind, cls, site, {}, guard=self.guard, group=self.group)
+        self.objects[owner] = ObjectInfo(
+            kind, cls, site, {}, guard=self.guard, group=self.group, made_in=self.importing
+        )
         return Ref(owner)
 
     def info(self, ref: Ref) -> ObjectInfo:
@@ -304,7 +305,10 @@ class Machine:
 
     def set(self, ref: Ref, name: str, value: Value, site: Site | None = None) -> None:
         """Set an attribute or entry of an object."""
-        names = self.objects[ref.id].names
+        info = self.objects[ref.id]
+        names = info.names
+        if info.made_in and info.made_in == self.importing:
+            info.fills_itself = True
         if name not in names or (site is not None and names[name] is None):
             names[name] = site
         if site is not None and isinstance(value, Ref):
@@ -363,12 +367,6 @@ class Machine:
         """The place of a node of the function being run."""
         frame = self.frames[-1]
         return Site(frame.file, frame.unit, node.id)
-
-    def tick(self) -> None:
-        """Count a step."""
-        self.steps -= 1
-        if self.steps < 0:
-            raise OutOfStepsError
 
     # --- names -----------------------------------------------------------------------------------------------------
 

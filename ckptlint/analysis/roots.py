@@ -17,7 +17,8 @@ from functools import partial
 from ckptlint.analysis import classes, functions, generic, imports, shapes, statements
 from ckptlint.analysis.events import SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS
-from ckptlint.analysis.machine import STEPS_PER_RUN, STEPS_PER_TEST, Frame, Machine, OutOfStepsError
+from ckptlint.analysis.machine import Frame, Machine
+from ckptlint.analysis.steps import FOR_A_CALLER, FOR_A_RUN, FOR_A_SCRIPT, FOR_A_TEST, OutOfStepsError
 from ckptlint.analysis.values import Bound, ClassValue, Const, Function, Opaque, Partial, Ref, Site, Value
 from ckptlint.facts import ir
 from ckptlint.facts.units import UnitHeader
@@ -37,12 +38,11 @@ def run_all(machine: Machine) -> None:
     if not marked:
         return
     units = [(file, unit) for file in marked for unit in candidates.units(file).values()]
-    names = {unit.name.encode() for _, unit in units} - {b"__init__"}
-    names |= {unit.owner.rpartition(".")[2].encode() for _, unit in units if unit.owner}
-    scripts = [file for file in files if candidates.is_script(file)]
-    around = [file for file in scripts if candidates.may_hold_units(file) or candidates.mentions(file, names)]
-    for file in around[:_MOST_SCRIPTS]:
-        _run(machine, file, partial(_run_script, machine, file))
+    owners = {unit.owner.rpartition(".")[2] for _, unit in units if unit.owner}
+    names = frozenset(name.encode() for name in {unit.name for _, unit in units} | owners if name != "__init__")
+    scripts = [file for file in files if candidates.is_script(file, names)]
+    for file in scripts[:_MOST_SCRIPTS]:
+        _run(machine, file, partial(_run_script, machine, file), FOR_A_SCRIPT)
     for file, unit in units:
         if (file, unit.index) not in machine.executed:
             for top in _climb(machine, file, unit, 0, set()):
@@ -70,19 +70,17 @@ def _is_test(file: str) -> bool:
     return file.startswith(("tests/", "test/")) or "/tests/" in file or file.rpartition("/")[2].startswith("test_")
 
 
-def _steps(machine: Machine, file: str) -> int:
-    """How much a run from that file may do: less in tests, and less when much has been done."""
-    if _is_test(file):
-        return STEPS_PER_TEST
-    return min(STEPS_PER_RUN, max(machine.steps_left, STEPS_PER_TEST))
+def _most_steps(file: str) -> int:
+    """How much a run from that file may do."""
+    return FOR_A_TEST if _is_test(file) else FOR_A_RUN
 
 
-def _run(machine: Machine, file: str, action: Callable[[], object]) -> None:
+def _run(machine: Machine, file: str, action: Callable[[], object], steps: int = FOR_A_CALLER) -> None:
     """One run: with steps of its own, and then with what it left in the hands of others.
 
     A project that has used up its steps is not run any further: what is left of a million lines would take minutes.
     """
-    if machine.steps_left <= 0:
+    if machine.steps.left_in_all <= 0:
         return
     machine.run += 1
     machine.entry += 1
@@ -90,20 +88,20 @@ def _run(machine: Machine, file: str, action: Callable[[], object]) -> None:
     machine.disk = machine.memory.new_owner()
     machine.escaped = []
     before = machine.memory.owners
-    _spend(machine, _steps(machine, file), action)
-    _spend(machine, _steps(machine, file) // 2, partial(_run_escaped, machine, before))
-    machine.steps = STEPS_PER_TEST
+    _spend(machine, steps, _most_steps(file), action)
+    _spend(machine, steps, _most_steps(file) // 2, partial(_run_escaped, machine, before))
+    machine.steps.begin(FOR_A_CALLER, FOR_A_CALLER)
     _implied_saves(machine, before)
     machine.memory.trail.clear()
 
 
-def _spend(machine: Machine, steps: int, action: Callable[[], object]) -> None:
-    machine.steps = steps
+def _spend(machine: Machine, at_first: int, most: int, action: Callable[[], object]) -> None:
+    machine.steps.begin(at_first, most)
     _clean(machine)
     with suppress(OutOfStepsError):
         action()
     _clean(machine)
-    machine.steps_left -= steps - max(machine.steps, 0)
+    machine.steps.end()
 
 
 def _clean(machine: Machine) -> None:
@@ -246,7 +244,7 @@ def _is_marked(machine: Machine, function: Function) -> bool:
     info = machine.functions[function.key]
     if not info.unit or (info.file, info.unit) in machine.executed:
         return False
-    return info.unit in machine.candidates.units(info.file)
+    return machine.candidates.is_marked(info.file, info.unit)
 
 
 def _called_inside(machine: Machine, method: Function) -> bool:

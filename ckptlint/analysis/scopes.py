@@ -32,14 +32,11 @@ def lookup(machine: Machine, name: str) -> Value:
     """What a name means in the function being run."""
     frame = machine.frames[-1]
     cells = machine.memory.cells
-    value = cells.get((frame.scope, name))
-    if value is None:
-        for parent in frame.parents:
-            value = cells.get((parent, name))
-            if value is not None:
-                break
-        else:
-            value = imports.global_name(machine, frame.file, name)
+    for scope in (frame.scope, *frame.parents):
+        value = cells.get((scope, name))
+        if value is not None:
+            return machine.narrow(imports.settled(machine, scope, name, value))
+    value = imports.global_name(machine, frame.file, name)
     if value is not None:
         return machine.narrow(value)
     if name in _BUILTINS:

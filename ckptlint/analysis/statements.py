@@ -53,7 +53,7 @@ from ckptlint.facts import ir
 def run_block(machine: Machine, block: Sequence[ir.Stmt]) -> bool:
     """Run statements; whether what comes after them can be reached."""
     for statement in block:
-        machine.tick()
+        machine.steps.tick()
         if not _DISPATCH[type(statement)](machine, statement):
             return False
     return True

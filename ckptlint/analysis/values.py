@@ -64,6 +64,13 @@ class PythonModule(msgspec.Struct, frozen=True):
     file: str
 
 
+class Imported(msgspec.Struct, frozen=True):
+    """`name` of a file of the project, imported and not looked at yet: see `imports`. Nobody outside meets one."""
+
+    file: str
+    name: str
+
+
 class Package(msgspec.Struct, frozen=True):
     """A folder of the project without `__init__.py`, imported."""
 
@@ -255,6 +262,7 @@ Value: TypeAlias = (
     | External
     | PythonModule
     | Package
+    | Imported
     | ClassValue
     | Function
     | Bound

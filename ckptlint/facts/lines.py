@@ -50,6 +50,11 @@ def outline(text: str) -> str:
     return _FORM_FEED.sub("", text) if "\f" in text else text
 
 
+def code_only(text: str) -> str:
+    """The text with as many lines, without comments and without what stands in strings."""
+    return _HIDING.sub(_without_content, text)
+
+
 def _without_content(match: re.Match[str]) -> str:
     found = match[0]
     if found[0] == "#":
