@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ckptlint.checkpoint.model_fit import Member
+from ckptlint.runtime.user_code import user_code
 
 
 class Rehearsal(NamedTuple):
@@ -76,12 +77,12 @@ def rehearse(
         return Rehearsal(None, None, None)
     same = {key: value for key, value in items.items() if key not in expected or _shaped(file[key], expected[key])}
     reshaped = items.keys() - same.keys()
-    with _put_back(model):
+    with _put_back(model), user_code():
         try:
             answer = model.load_state_dict(with_metadata(same, metadata), strict=False, assign=True)
         except Exception:  # the model's own loading code may raise anything at tensors without data
             return Rehearsal(None, None, None)
-    with _put_back(model):
+    with _put_back(model), user_code():
         try:
             model.load_state_dict(with_metadata(items, metadata), strict=True, assign=True)
         except RuntimeError as error:

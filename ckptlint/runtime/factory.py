@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from ckptlint.failure import Failure
+from ckptlint.runtime.user_code import user_code
 
 
 class Built(NamedTuple):
@@ -63,7 +64,7 @@ class Factory(NamedTuple):
         if isinstance(found, nn.Module):
             return Built(found, "cpu", "the name stands for a module that is built already")
         try:
-            with torch.device("meta"):
+            with user_code(), torch.device("meta"):
                 made = found(**self.args)  # type: ignore[operator]
         except Exception as error:  # whatever the user's code raises on meta, building it for real says what counts
             return Built(self.on("cpu"), "cpu", f"its code cannot run there: {_one_line(error)}")
@@ -78,7 +79,7 @@ class Factory(NamedTuple):
         if isinstance(found, nn.Module):
             return found.to(device)
         try:
-            with torch.device(device):
+            with user_code(), torch.device(device):
                 made = found(**self.args)  # type: ignore[operator]
         except Exception as error:  # the user's code may raise anything
             _show(error)
@@ -98,7 +99,8 @@ class Factory(NamedTuple):
         if self.folder not in sys.path:
             sys.path.insert(0, self.folder)
         try:
-            found: object = importlib.import_module(module)
+            with user_code():
+                found: object = importlib.import_module(module)
         except ModuleNotFoundError as error:
             if error.name and (module == error.name or module.startswith(f"{error.name}.")):
                 raise Failure(

@@ -11,6 +11,7 @@ from torch import nn
 from ckptlint.failure import Failure
 from ckptlint.runtime.expected import dtype_name, find_dtype
 from ckptlint.runtime.result import Forwarded
+from ckptlint.runtime.user_code import user_code
 
 _VOCABULARY = 100
 
@@ -41,7 +42,7 @@ def run_forward(model: nn.Module, given: Input, device: torch.device) -> Forward
     model.eval()
     started = time.perf_counter()
     try:
-        with torch.no_grad():
+        with user_code(), torch.no_grad():
             output = model(given.make(model, device))
         tensors = _tensors(output)
         finite = all(bool(torch.isfinite(tensor).all()) for tensor in tensors)

@@ -61,7 +61,7 @@ def load_pinned(runs: Mapping[str, tuple[Run, ...]], device: torch.device, progr
     size = arena_size(runs)
     try:
         arena = torch.empty(size, dtype=torch.uint8, device=device)
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         free, _ = torch.cuda.mem_get_info(device)
         raise Failure(
             f"{device} has {free / 1e9:.1f} GB free and the tensors need {size / 1e9:.1f} GB: end what else runs "

@@ -17,6 +17,7 @@ from torch import nn
 from ckptlint.checkpoint.model_fit import Member
 from ckptlint.runtime.expected import find_dtype, with_metadata
 from ckptlint.runtime.factory import Built, Factory
+from ckptlint.runtime.user_code import user_code
 
 
 class Restored(NamedTuple):
@@ -51,7 +52,7 @@ def restore(
 def _load(model: nn.Module, state: Mapping[str, object], metadata: object, *, strict: bool, assign: bool) -> Restored:
     given = with_metadata(state, metadata)
     try:
-        with warnings.catch_warnings():
+        with user_code(), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "copying to a meta parameter is a no-op": looked at above
             if assign:
                 model.load_state_dict(given, strict=strict, assign=True)
