@@ -39,7 +39,8 @@ _ENOUGH_SHARED = 2
 class Written(msgspec.Struct, frozen=True):
     """What a save puts at the top of its file: the kinds that it can be, and the names of the entries.
 
-    `is_open` says that there may be other entries, or other kinds. `shapes` are the modules whose weights are in it.
+    `is_open` says that there may be other entries, or other kinds. `shapes` are the modules whose weights are in it,
+    `keys` those of a bare state dict, where they are known.
     """
 
     save: SaveEvent
@@ -47,13 +48,15 @@ class Written(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     is_open: bool
     shapes: tuple[Shape, ...]
+    keys: frozenset[str] | None = None
 
 
 class Mismatch(msgspec.Struct, frozen=True):
     """A use of a file that fails, and the writers of that file.
 
     `wants` and `has` are kinds; where both are "entries", the entry `name` is the one that nobody writes. `loaded` is
-    the `torch.load`; `names` are the entries that the file has; `surely` tells how well the paths agree.
+    the `torch.load`; `names` are the entries that the file has; `surely` tells how well the paths agree. `known` is the
+    name of a file that was given with its contents: it has no writers.
     """
 
     use: LoadedUseEvent
@@ -64,9 +67,10 @@ class Mismatch(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     strict: bool | None
     surely: int
+    known: str = ""
 
 
-class _Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True):
     """One `torch.load` as it was run, and all that was done with what it gave."""
 
     load: LoadEvent
@@ -86,7 +90,7 @@ def mismatches(events: Events) -> Iterator[Mismatch]:
         return
     written = [_written(save) for save in events.saves if not save.implied]
     strictness = {apply.site: apply.strict for apply in events.applies}
-    for reading in _readings(events):
+    for reading in readings(events):
         near: list[tuple[int, Written]] = []
         for one in written:
             surely = _surely_meet(reading, one)
@@ -98,18 +102,19 @@ def mismatches(events: Events) -> Iterator[Mismatch]:
         theirs = [one for surely, one in near if surely == best]
         others = [one for one in written if one not in theirs and _may_meet(reading, one)]
         for use in reading.uses:
-            yield from _of_use(use, reading, theirs, others, best, strictness.get(use.site))
+            yield from of_use(use, reading, theirs, others, best, strictness.get(use.site))
     yield from _of_one_run(events, strictness)
 
 
-def _of_use(
+def of_use(
     use: LoadedUseEvent,
-    reading: _Reading,
+    reading: Reading,
     theirs: list[Written],
     others: list[Written],
     surely: int,
     strict: bool | None,
 ) -> Iterator[Mismatch]:
+    """A use that none of the writers of its file serves, and nor do the others that may meet it."""
     if use.handled or (use.how == "module" and not any(one.name in _ONLY_MODULES for one in reading.uses)):
         return
     wants = ENTRIES if use.how == "entry" else MODULE if use.how == "module" else STATE_DICT
@@ -133,18 +138,21 @@ def _serves(use: LoadedUseEvent, wants: str, one: Written) -> bool:
     return wants in one.kinds and (wants != ENTRIES or use.name in one.names)
 
 
-def _is_no_tensor(name: str, reading: _Reading, writers: list[Written]) -> bool:
+def _is_no_tensor(name: str, reading: Reading, writers: list[Written]) -> bool:
     """Whether an entry asked of a bare state dict is none of its tensors."""
     if "." in name:
         return False
     if name in reading.applied:
         return True
+    if all(one.keys is not None for one in writers):
+        return not any(one.keys and name in one.keys for one in writers)
     shapes = [shape for one in writers for shape in one.shapes]
     known = [fit.keys_of(shape, "") for shape in shapes if shape.known]
     return len(known) == len(shapes) > 0 and all(whole and name not in keys for keys, whole in known)
 
 
-def _readings(events: Events) -> Iterator[_Reading]:
+def readings(events: Events) -> Iterator[Reading]:
+    """Every `torch.load` whose result was used, with its uses."""
     uses: dict[int, dict[LoadedUseEvent, None]] = {}
     for use in events.loaded_uses:
         if use.file:
@@ -159,7 +167,7 @@ def _readings(events: Events) -> Iterator[_Reading]:
             shapes = [case.shape for apply, _ in applies.get(load.file, ()) for case in apply.targets]
             applied = frozenset(entry[0] for _, entry in applies.get(load.file, ()) if len(entry) == 1)
             targets = tuple(dict.fromkeys(one for one in shapes if one is not None))
-            yield _Reading(load, tuple(uses[load.file]), targets, applied)
+            yield Reading(load, tuple(uses[load.file]), targets, applied)
 
 
 def _written(save: SaveEvent) -> Written:
@@ -206,7 +214,7 @@ def _is_possible(guard: Guard, file: int, one: Written) -> bool:
     return True
 
 
-def _surely_meet(reading: _Reading, one: Written) -> int:
+def _surely_meet(reading: Reading, one: Written) -> int:
     """How well it can be seen that the reader reads that writer's file; 0 where it cannot."""
     load, save = reading.load, one.save
     agree = _same_model(reading.targets, one.shapes)
@@ -223,7 +231,7 @@ def _surely_meet(reading: _Reading, one: Written) -> int:
     return 0
 
 
-def _is_backed(reading: _Reading, one: Written, named: int, *, agree: bool, shared: bool) -> bool:
+def _is_backed(reading: Reading, one: Written, named: int, *, agree: bool, shared: bool) -> bool:
     """Whether something else speaks for the pair: a name alone says little, unless it is a whole path.
 
     A pair of helpers, `save(model, path)` and `load(model, path)`, stands in one file and has the model or an entry in
@@ -236,7 +244,7 @@ def _is_backed(reading: _Reading, one: Written, named: int, *, agree: bool, shar
     return agree or shared or together or named >= evidence.WHOLE_PATH
 
 
-def _may_meet(reading: _Reading, one: Written) -> bool:
+def _may_meet(reading: Reading, one: Written) -> bool:
     """Whether nothing speaks against it that the reader reads that writer's file."""
     if evidence.path_evidence(reading.load.path, one.save.path) is None:
         return False

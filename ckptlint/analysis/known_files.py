@@ -18,8 +18,9 @@ import msgspec
 
 from ckptlint.analysis import fit
 from ckptlint.analysis.entries import HYPOTHESES
-from ckptlint.analysis.events import ApplyEvent, LoadEvent, SavedPart, SaveEvent
+from ckptlint.analysis.events import ApplyEvent, Events, LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.fit import Fit
+from ckptlint.analysis.formats import ENTRIES, MODULE, STATE_DICT, Mismatch, Written, of_use, readings
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.keys import CUT
 from ckptlint.analysis.pairs import Meeting, Pair, pairs
@@ -28,13 +29,18 @@ from ckptlint.analysis.values import Const, Content, KeyTest, Shape, Text, Value
 #: The model's counter of batches; a file without it loads (see the messages of torch).
 _COUNTER = "num_batches_tracked"
 _TELLING = 3
+_CERTAIN = 9
 
 
 class KnownEntry(msgspec.Struct, frozen=True):
-    """A part of a file: its path of entry names, and the keys where it is a state dict (None: anything else)."""
+    """A part of a file: its path of entry names, and the keys where it is a state dict (None: anything else).
+
+    `module`: it is a module that was pickled whole.
+    """
 
     path: tuple[str, ...]
     keys: tuple[str, ...] | None = None
+    module: bool = False
 
 
 class KnownFile(msgspec.Struct, frozen=True):
@@ -67,6 +73,28 @@ def known_pairs(
                 if pair.writer is not None:
                     meetings = tuple(_with_keys(meeting, file) for meeting in pair.meetings)
                     yield KnownPair(file, load, msgspec.structs.replace(pair, writer=None, meetings=meetings))
+
+
+def known_mismatches(files: Sequence[KnownFile], events: Events) -> Iterator[Mismatch]:
+    """What is asked of the files that they do not hold: an entry, a bare state dict, a whole module."""
+    strictness = {apply.site: apply.strict for apply in events.applies}
+    for file in files:
+        for reading in readings(events):
+            if is_path_of(reading.load.path, file.path):
+                held = _as_written(file, reading.load)
+                for use in reading.uses:
+                    for one in of_use(use, reading, [held], [], _CERTAIN, strictness.get(use.site)):
+                        yield msgspec.structs.replace(one, writers=(), known=file.shown)
+
+
+def _as_written(file: KnownFile, load: LoadEvent) -> Written:
+    top = next((entry for entry in file.entries if not entry.path), None)
+    if top is None:
+        names = tuple(dict.fromkeys(entry.path[0] for entry in file.entries))
+        return Written(_as_writer(file, load), frozenset((ENTRIES,)), names, not names, ())
+    kind = STATE_DICT if top.keys is not None else MODULE
+    keys = None if top.keys is None else frozenset(top.keys)
+    return Written(_as_writer(file, load), frozenset((kind,)), (), top.keys is None and not top.module, (), keys)
 
 
 def _reads(apply: ApplyEvent, file: int) -> bool:

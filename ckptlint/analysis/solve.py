@@ -19,7 +19,8 @@ import msgspec
 
 from ckptlint.analysis import roots
 from ckptlint.analysis.events import Events
-from ckptlint.analysis.known_files import KnownFile, KnownPair, known_pairs
+from ckptlint.analysis.formats import Mismatch, mismatches
+from ckptlint.analysis.known_files import KnownFile, KnownPair, known_mismatches, known_pairs
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.pairs import Pair, pairs
 from ckptlint.analysis.pickled import PickledPair, pickled_pairs
@@ -74,6 +75,13 @@ class Project:
         if not self.settings.files:
             return ()
         return tuple(known_pairs(self.settings.files, self.events.loads, self.events.applies))
+
+    @cached_property
+    def mismatches(self) -> tuple[Mismatch, ...]:
+        """What is asked of files in vain: of those that were given, else of those that the project writes."""
+        known = tuple(known_mismatches(self.settings.files, self.events)) if self.settings.files else ()
+        given = {one.loaded for one in known}
+        return (*known, *(one for one in mismatches(self.events) if one.loaded not in given))
 
     @cached_property
     def pickled(self) -> tuple[PickledPair, ...]:

@@ -29,6 +29,7 @@ def known_files(paths: Sequence[str], directory: str) -> tuple[KnownFile, ...]:
             KnownEntry(
                 tuple(str(step) for step in entry.path),
                 (*keys[entry.name], *others[entry.name]) if entry.name in keys and entry.kind != "module" else None,
+                entry.kind == "module",
             )
             for entry in checkpoint.entries
         )

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ckptlint.analysis.formats import ENTRIES, Mismatch, mismatches
+from ckptlint.analysis.formats import ENTRIES, Mismatch
 from ckptlint.analysis.values import Site
 from ckptlint.analysis.words import key_list
 from ckptlint.findings import Confidence, Finding, Related, Severity
@@ -58,7 +58,7 @@ class EntryMismatch(Rule):
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a read."""
         by_site: dict[Site, list[Mismatch]] = {}
-        for one in mismatches(project.events):
+        for one in project.mismatches:
             if one.wants == one.has == ENTRIES:
                 by_site.setdefault(one.use.site, []).append(one)
         for site, found in by_site.items():
@@ -71,13 +71,15 @@ class EntryMismatch(Rule):
         hint = f'; did you mean "{near[0]}"?' if near else ""
         place = project.place(site)
         writers = dict.fromkeys(project.place(save.site) for one in found for save in one.writers)
+        why = (
+            f"it is not in {found[0].known}"
+            if found[0].known
+            else "nothing in this project puts that entry into the file"
+        )
         return Finding(
             code=self.code,
             name=self.name,
-            message=(
-                f"this stops with KeyError: '{name}': nothing in this project puts that entry into the file, which has "
-                f"{key_list(names, 6)}{hint}"
-            ),
+            message=f"this stops with KeyError: '{name}': {why}, which has {key_list(names, 6)}{hint}",
             severity=self.severity,
             confidence=Confidence.HIGH if max(one.surely for one in found) > 1 else Confidence.MEDIUM,
             place=place,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ckptlint.analysis.formats import ENTRIES, MODULE, STATE_DICT, Mismatch, mismatches
+from ckptlint.analysis.formats import ENTRIES, MODULE, STATE_DICT, Mismatch
 from ckptlint.analysis.values import Site
 from ckptlint.analysis.words import key_list, load_error
 from ckptlint.findings import Confidence, Finding, Place, Related, Severity
@@ -61,7 +61,7 @@ class FormatMismatch(Rule):
         """One finding a reader, and one a writer."""
         readers: dict[Site, list[Mismatch]] = {}
         writers: dict[Site, list[Mismatch]] = {}
-        for one in mismatches(project.events):
+        for one in project.mismatches:
             if one.wants != one.has:
                 readers.setdefault(_reader(one), []).append(one)
         for site, found in _first_of_each_load(project, readers).items():
@@ -79,7 +79,8 @@ class FormatMismatch(Rule):
             code=self.code,
             name=self.name,
             message=(
-                f"the file is taken for {_TAKEN_FOR[one.wants]} here, but it is written as {_described(one)}: "
+                f"{one.known or 'the file'} is taken for {_TAKEN_FOR[one.wants]} here, but it is "
+                f"{'' if one.known else 'written as '}{_described(one)}: "
                 f"{_consequence(one)}"
             ),
             severity=self.severity,

@@ -133,3 +133,34 @@ def test_the_cache_knows_the_keys(check: Check) -> None:
     assert len(check(PLAIN, WRAPPED)) == 1
     assert check(PLAIN, {"model": Net().state_dict()}) == []
     assert len(check(PLAIN, WRAPPED)) == 1
+
+
+def other(check: Check, code: str, load: str, value: object) -> list[str]:
+    check("pass", value)
+    (check.folder / "test.py").write_text(MODEL.replace("{load}", load.replace("\n", "\n    ")))
+    check.capsys.readouterr()
+    main(["check", ".", "--select", code, "--output-format", "json", "--checkpoint", "runs/best.pth"])
+    return [finding["message"] for finding in json.loads(check.capsys.readouterr().out)]
+
+
+def test_an_entry_that_the_file_lacks(check: Check) -> None:
+    load = 'state = torch.load("runs/best.pth")["state_dict"]\nnet.load_state_dict(state)'
+    (message,) = other(check, "CKPT401", load, WRAPPED)
+    assert message.startswith("this stops with KeyError: 'state_dict': it is not in runs/best.pth, which has ")
+    assert '"model", "epoch"' in message
+    assert other(check, "CKPT401", load, {"state_dict": Net().state_dict(), "x": 1}) == []
+    tolerant = (
+        'c = torch.load("runs/best.pth")\nnet.load_state_dict(c["state_dict"] if "state_dict" in c else c["model"])'
+    )
+    assert other(check, "CKPT401", tolerant, WRAPPED) == []
+
+
+def test_a_file_of_another_format(check: Check) -> None:
+    whole = 'net.load_state_dict(torch.load("runs/best.pth"))'
+    (message,) = other(check, "CKPT402", whole, WRAPPED)
+    assert message.startswith(
+        'runs/best.pth is taken for a bare state dict here, but it is a dict with the entries "model", "epoch"'
+    )
+    assert other(check, "CKPT402", whole, Net().state_dict()) == []
+    (message,) = other(check, "CKPT402", PLAIN, Net().state_dict())
+    assert "it is a bare state dict: KeyError: 'model'" in message
