@@ -196,7 +196,9 @@ def _unknown(
     live.note_unknown(machine, symbol_of(function))
     outside.unknown_save(machine, symbol_of(function), positional, keywords, site)
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
-    return Opaque(shorten(f"{symbol_of(function)}({rendered})"), fresh=_makes_fresh(function))
+    result = Opaque(shorten(f"{symbol_of(function)}({rendered})"), fresh=_makes_fresh(function))
+    training.made(machine, result, positional, keywords, site)
+    return result
 
 
 def _makes_fresh(function: Value) -> bool:

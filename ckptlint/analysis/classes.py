@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckptlint.analysis import functions, modules
+from ckptlint.analysis import functions, modules, training
 from ckptlint.analysis.machine import ClassInfo, Frame, Machine
 from ckptlint.analysis.values import (
     Bound,
@@ -157,6 +157,8 @@ def instantiate(
             machine.steps.built()
     else:
         initialise(machine, made, cls, None, positional, keywords, site)
+    if not module:
+        training.made(machine, made, positional, keywords, site)
     return made
 
 

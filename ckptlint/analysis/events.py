@@ -355,7 +355,8 @@ class ModelKeptEvent(msgspec.Struct, frozen=True):
 class TrainingEvent(msgspec.Struct, frozen=True):
     """`key.act(...)` on the optimizer, scheduler, ... (`role`; "" for a module) of a training run, see `training`.
 
-    `given`: with arguments; `files`: the numbers of the files that they come from.
+    `given`: with arguments; `files`: the numbers of the files that they come from. The act "made" is the making of one,
+    `of` are the objects that it is given: an optimizer's modules, a scheduler's optimizers. `stack`: the calls around.
     """
 
     site: Site
@@ -366,6 +367,8 @@ class TrainingEvent(msgspec.Struct, frozen=True):
     files: frozenset[int]
     guard: Guard
     at: Moment
+    of: frozenset[str] = frozenset()
+    stack: tuple[Site, ...] = ()
 
 
 class ProgressEvent(msgspec.Struct, frozen=True):

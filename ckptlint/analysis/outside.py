@@ -67,11 +67,14 @@ def call_external(
         made = machine.new_object("foreign", function, site)
         info = machine.info(made)
         info.positional, info.keywords = positional, dict(keywords)
+        training.made(machine, made, positional, keywords, site)
         return made
     note_escape(machine, positional, keywords)
     live.note_unknown(machine, name)
     unknown_save(machine, name, positional, keywords, site)
-    return _result(machine, name, positional, site)
+    result = _result(machine, name, positional, site)
+    training.made(machine, result, positional, keywords, site)
+    return result
 
 
 def _result(machine: Machine, name: str, positional: tuple[Value, ...], site: Site) -> Value:

@@ -60,6 +60,8 @@ class Roles:
 
     def _called(self, symbol: str) -> str:
         plain = symbol.partition("@")[0]
+        if plain.startswith("getattr("):
+            return self.of_class(plain[len("getattr(") :].partition(",")[0] + ".Class")
         if plain.endswith(")"):
             return self.of_class(plain.partition("(")[0])
         last = re.split(r"[.\[]", plain)[-1].strip("]'\"")

@@ -24,6 +24,9 @@ ACTS = frozenset(("step", "update", "update_parameters", "state_dict", "load_sta
 
 _KEEPING = frozenset(("state_dict", "load_state_dict"))
 
+#: Parts of which it matters when they are made.
+_MADE = ("optimizer", "scheduler")
+_DEEPEST = 3
 _OBJECT = re.compile(r"<object (\d+)>")
 
 
@@ -72,8 +75,51 @@ def _note(
     given = tuple(value for value in (*positional, *keywords.values()) if value != NONE)
     files = frozenset(file for value in given for file in files_in(machine, value)) if act in _KEEPING else frozenset()
     machine.events.training.append(
-        TrainingEvent(site, act, role, key_of(owner), bool(given), files, machine.guard, machine.now())
+        TrainingEvent(
+            site,
+            act,
+            role,
+            key_of(owner),
+            bool(given),
+            files,
+            machine.guard,
+            machine.now(),
+            stack=tuple(machine.calls) if act == "load_state_dict" else (),
+        )
     )
+
+
+def made(
+    machine: Machine, value: Value, positional: tuple[Value, ...], keywords: Mapping[str, Value], site: Site
+) -> None:
+    """Note that an optimizer or a scheduler was made at `site`, and of what."""
+    role = role_of(machine, value)
+    if role not in _MADE:
+        return
+    given = (*positional, *keywords.values())
+    of = frozenset(key for one in given for key in _objects_in(machine, one, 0))
+    last_epoch = keywords.get("last_epoch", Const(-1)) != Const(-1)
+    key, moment, calls = key_of(value), machine.now(), tuple(machine.calls)
+    machine.events.training.append(
+        TrainingEvent(site, "made", role, key, last_epoch, frozenset(), machine.guard, moment, of, calls)
+    )
+
+
+def _objects_in(machine: Machine, value: Value, depth: int) -> list[str]:
+    """The keys of the objects that a value is, holds or comes from: `[{"params": net.parameters()}]` comes from net."""
+    found: list[str] = []
+    for _, plain in alternatives(value):
+        if isinstance(plain, Opaque):
+            found += [match[0] for match in _OBJECT.finditer(plain.symbol)]
+            found += [plain.symbol] if role_of(machine, plain) == "optimizer" else []
+        elif isinstance(plain, Ref):
+            found.append(key_of(plain))
+            info = machine.info(plain)
+            if info.kind in ("list", "dict") and depth < _DEEPEST:
+                for name in info.names:
+                    held = machine.memory.read(plain.id, name)
+                    found += _objects_in(machine, held, depth + 1) if held is not None else []
+    return found
 
 
 def key_of(value: Value) -> str:

@@ -158,6 +158,14 @@ class Keeps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
+class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Schedulers by what making them does to a rate that was loaded; the data says what each list is."""
+
+    stays_wrong: frozenset[str]
+    harmless: frozenset[str]
+    source: str
+
+
 class ModuleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What torch.nn.Module offers, and which classes from outside are modules."""
 
@@ -200,5 +208,6 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranks: RankWords | None = None
     role: tuple[Role, ...] = ()
     keeps: Keeps | None = None
+    rates: Rates | None = None
     module: ModuleFacts | None = None
     saved: tuple[Saved, ...] = ()

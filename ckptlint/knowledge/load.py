@@ -59,6 +59,7 @@ class Knowledge:
         self.module = next(one.module for one in entries if one.module is not None)
         self.ranks = next(one.ranks for one in entries if one.ranks is not None)
         self.keeps = next(one.keeps for one in entries if one.keeps is not None)
+        self.rates = next(one.rates for one in entries if one.rates is not None)
         self.roles = tuple(role for one in entries for role in one.role)
         self.saved = tuple(saved for one in entries for saved in one.saved)
         for one in entries:

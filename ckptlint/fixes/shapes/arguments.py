@@ -53,3 +53,17 @@ def _value(call: ast.Call, keyword: str, positional: int | None) -> ast.expr | N
     if positional is not None:
         return call.args[positional] if positional < len(call.args) else None
     return next((one.value for one in call.keywords if one.arg == keyword), None)
+
+
+def left_out(file: File, call: ast.Call, keyword: str) -> Edit | None:
+    """Take the argument `keyword` out of the call; None where it is the first, or a comment stands before it."""
+    nodes: list[ast.expr] = [*call.args, *(one.value for one in call.keywords)]
+    value = _value(call, keyword, None)
+    if value is None or nodes.index(value) == 0:
+        return None
+    begin, (_, end) = part(file.text, nodes[nodes.index(value) - 1])[1], part(file.text, value)
+    gone = file.text[begin:end]
+    if "#" in gone:
+        return None
+    begin, _ = _behind_parentheses(begin, gone)
+    return file.replacement(begin, end, "")
