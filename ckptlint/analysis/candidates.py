@@ -56,6 +56,14 @@ _LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
 _MAIN = re.compile(rb"\nif __name__\b")
 _REGISTERS = re.compile(rb"\n(?:@[\w.]*\(|@\w*regist|[A-Za-z_][\w.]*\s*[(\[])")
 _ACTS = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\()")
+#: A list, tuple or dict that begins with something made by a class, or gets one appended, as an attribute.
+_HIDING = (
+    Marker(b"self.", "a list of modules", re.compile(rb"self\.\w+\s*=\s*[\[(]\s*(?:\w+\.)*[A-Z]\w*\(")),
+    Marker(
+        b"self.", "a dict of modules", re.compile(rb"self\.\w+\s*=\s*\{\s*[\"']\w+[\"']\s*:\s*(?:\w+\.)*[A-Z]\w*\(")
+    ),
+    Marker(b".append(", "a list of modules", re.compile(rb"self\.\w+\.append\(\s*(?:\w+\.)*[A-Z]\w*\(")),
+)
 
 
 class Candidates:
@@ -124,8 +132,13 @@ class Candidates:
         """Whether a loss may be made in the file."""
         return _LOSS.search(self._data(file)) is not None
 
-    def _marked_units(self, file: str) -> dict[int, UnitHeader]:
-        if not self.may_hold_units(file):
+    def hiding_units(self, file: str) -> dict[int, UnitHeader]:
+        """The methods of a file in which a module may be put into a plain container, see `unregistered`."""
+        data = self._data(file)
+        return self._marked_units(file, _HIDING) if b"Module" in data else {}
+
+    def _marked_units(self, file: str, markers: tuple[Marker, ...] = MARKERS) -> dict[int, UnitHeader]:
+        if not any_marker(self._data(file), markers):
             return {}
         try:
             headers = self._store.headers(file)
@@ -134,7 +147,7 @@ class Candidates:
             return {}
         starts = [header.first_row for header in headers[1:]]
         found = {}
-        for row in rows_of(data, MARKERS):
+        for row in rows_of(data, markers):
             header = headers[bisect_right(starts, row)]
             if header.index and row <= header.last_row and (row > header.row or row == header.last_row):
                 found[header.index] = header

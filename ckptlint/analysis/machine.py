@@ -272,7 +272,7 @@ class Machine:
         self.opaque_owners: dict[str, int] = {}
         self.escaped: list[Value] = []
         self.given: set[int] = set()
-        self.asked: dict[int, tuple[Site, bool]] = {}
+        self.asked: dict[int, tuple[str, Site]] = {}
         self.parameter_symbols: set[str] = set()
         self.generic: dict[int, Ref] = {}
         self.registering: dict[tuple[str, int], bool] = {}
@@ -337,10 +337,11 @@ class Machine:
             elif isinstance(value, (Ref, Choice)):
                 self.given.update(plain.id for _, plain in alternatives(value) if isinstance(plain, Ref))
 
-    def ask(self, value: Value, site: Site, *, is_saved: bool) -> None:
-        """Note that the state dict (`is_saved`) or the parameters of a value are asked for, see `unregistered`."""
-        if isinstance(value, Ref) and (value.id not in self.asked or is_saved > self.asked[value.id][1]):
-            self.asked[value.id] = (site, is_saved)
+    def ask(self, value: Value, site: Site, how: str) -> None:
+        """Note that somebody takes the state dict of a value ("1 taken"), loads one into it ("2 loaded") or asks for
+        its parameters ("3 parameters"), see `unregistered`."""
+        if isinstance(value, Ref) and (value.id not in self.asked or how < self.asked[value.id][0]):
+            self.asked[value.id] = (how, site)
 
     def now(self) -> Moment:
         """This moment, later than all that were asked for before."""

@@ -96,7 +96,7 @@ def module_method(
             live.note_moved(machine, receiver, name, positional)
         return receiver
     if name in ("parameters", "named_parameters"):
-        machine.ask(receiver, site, is_saved=False)
+        machine.ask(receiver, site, "3 parameters")
     if isinstance(receiver, Ref):
         if name in ("register_buffer", "register_parameter"):
             modules.register_tensor(machine, receiver, positional, keywords, site)

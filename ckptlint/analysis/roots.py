@@ -63,6 +63,20 @@ def run_all(machine: Machine) -> None:
         cls = ClassValue(key, info.name)
         if candidates.may_hold_loss(info.file) and classes.saved_by(machine, cls) is not None:
             _run(machine, info.file, partial(_generic, machine, cls))
+    for file in files:
+        for unit in {} if _is_test(file) else candidates.hiding_units(file).values():
+            if unit.owner and (file, unit.index) not in machine.executed:
+                _run(machine, file, partial(_run_hiding, machine, file, unit))
+
+
+def _run_hiding(machine: Machine, file: str, unit: UnitHeader) -> None:
+    """An object of the module class that the method is of, which nobody in the project makes."""
+    if machine.module_state.get(file) is None:
+        imports.run_module(machine, file)
+    for key, info in enumerate(list(machine.classes)):
+        cls = ClassValue(key, info.name)
+        if (info.file, info.name) == (file, unit.owner) and classes.is_module(machine, cls):
+            _generic(machine, cls)
 
 
 def _is_test(file: str) -> bool:
@@ -315,7 +329,7 @@ def _implied_saves(machine: Machine, before: int) -> None:
             continue
         from ckptlint.analysis.values import Content
 
-        machine.ask(Ref(owner), made.site, is_saved=True)
+        machine.ask(Ref(owner), made.site, "1 taken")
         parts = tuple(
             SavedPart((saved.entry,), guard, content=Content(made.site, shape.prefix, shape))
             for guard, shape in shapes.of_value(machine, Ref(owner))

@@ -28,7 +28,7 @@ def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> V
     collectives.state_dict_taken(machine, target, site)
     cases = shapes.of_value(machine, target)
     for _, plain in alternatives(target):
-        machine.ask(plain, site, is_saved=True)
+        machine.ask(plain, site, "1 taken")
     made = entries.new_dict(machine, site)
     picks.note_own(machine, made)
     bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
@@ -46,7 +46,7 @@ def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Val
     picks.note_own(machine, made)
     bulk: list[tuple[Guard, Value]] = []
     for _, plain in alternatives(target):
-        machine.ask(plain, site, is_saved=True)
+        machine.ask(plain, site, "1 taken")
     for guard, shape in shapes.of_value(machine, target):
         kept = _without(shape, gather.strips)
         bulk.append((guard, Content(site, kept.prefix, kept)))
@@ -140,6 +140,8 @@ def load(
     sources = tuple(_sources(machine, source))
     slips.note_load(machine, source, targets, positional, keywords, call)
     loaded.note_state_dict(machine, source, sources, site)
+    for _, plain in alternatives(target):
+        machine.ask(plain, site, "2 loaded")
     handled = _note_failures(machine, targets, sources) if strict is not False else False
     if strict is False and machine.tries:
         machine.tries[-1].forgiving = True

@@ -5,8 +5,9 @@
 
 torch registers a module that is assigned to an attribute, and looks into no list. So the tree below every module whose
 state dict or parameters somebody asked for is walked, and plain containers among the attributes are looked through for
-modules with tensors. A module that is registered anywhere (`nn.Sequential(*layers)`, `add_module`, `setattr`), that is
-asked for by itself, or that was handed to code that is not known, is not hidden.
+modules with tensors; so are modules of classes that nobody in the project makes (`generic`). A module that is
+registered anywhere (`nn.Sequential(*layers)`, `add_module`, `setattr`), that is asked for by itself, or that was handed
+to code that is not known, is not hidden.
 
 Some people hide modules on purpose. What looks like that is left alone: a container of one, `self.teacher = [teacher]`,
 and classes that gather their parameters or state themselves.
@@ -14,6 +15,7 @@ and classes that gather their parameters or state themselves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -34,8 +36,9 @@ _MOST_MODULES = 5_000
 class Hidden(msgspec.Struct, frozen=True):
     """An attribute that holds modules in a plain container, and where it gets its value.
 
-    `container` is "list", "tuple" or "dict"; `keys` are examples of those that the state dict lacks; `asked` is where
-    the state dict was taken (`is_saved`) or the parameters were asked for. `only_modules` says that the container holds
+    `container` is "list", "tuple" or "dict"; `keys` are examples of those that the state dict lacks; `how` says
+    whether the state dict is "taken" or "loaded" at `asked`, or the "parameters" are asked for there; "made" where
+    nobody is seen to do any of that. `only_modules` says that the container holds
     nothing else, as ModuleList and ModuleDict want it, and `nested` that there are containers in it.
     """
 
@@ -45,7 +48,7 @@ class Hidden(msgspec.Struct, frozen=True):
     container: str
     keys: tuple[str, ...]
     asked: Site
-    is_saved: bool
+    how: str
     only_modules: bool
     nested: bool
 
@@ -63,11 +66,10 @@ def hidden_modules(machine: Machine) -> Iterator[Hidden]:
     before, machine.guard = machine.guard, ALWAYS
     found: dict[tuple[Site, str], Hidden] = {}
     registered: set[int] | None = None
-    # what is saved comes first: it is the stronger thing to say
-    for root, (asked, is_saved) in sorted(machine.asked.items(), key=lambda item: (not item[1][1], item[0])):
+    for root, how, asked in _roots(machine):
         for owner in _below(machine, root):
             for name, site, container in _containers(machine, owner):
-                if (site, name) in found:
+                if (site, name) in found or (how == "made" and _may_register(machine, owner, name)):
                     continue
                 elements = list(_elements(machine, container))
                 if registered is None:
@@ -81,12 +83,34 @@ def hidden_modules(machine: Machine) -> Iterator[Hidden]:
                         _kind(machine, container),
                         keys,
                         asked,
-                        is_saved,
+                        how,
                         all(_is_module(machine, one.value) for one in elements),
                         any("." in one.path for one in elements),
                     )
     machine.guard = before
     yield from found.values()
+
+
+def _roots(machine: Machine) -> Iterator[tuple[int, str, Site]]:
+    """The modules to begin with, how and where they were asked for: what is saved comes first, the stronger thing to
+    say."""
+    for root, (how, site) in sorted(machine.asked.items(), key=lambda item: (item[1][0], item[0])):
+        yield root, how.partition(" ")[2], site
+    for made in machine.generic.values():
+        info = machine.objects[made.id]
+        if made.id not in machine.asked and info.kind == "module" and info.site is not None:
+            yield made.id, "made", info.site
+
+
+def _may_register(machine: Machine, owner: int, name: str) -> bool:
+    """Whether a method of the class, which perhaps nobody has run, may register what the attribute holds."""
+    cls = machine.objects[owner].cls
+    for one in classes.resolution_order(machine, cls) if cls is not None else ():
+        if isinstance(one, ClassValue):
+            text = "\n".join(machine.lines(machine.class_info(one).file))
+            if re.search(rf"(?:List|Dict|Sequential)\(\*?self\.{re.escape(name)}\b|add_module|setattr\(self", text):
+                return True
+    return False
 
 
 def _below(machine: Machine, root: int) -> list[int]:

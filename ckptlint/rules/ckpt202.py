@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from ckptlint.analysis.solve import Project
 
 
+_ASKED = {
+    "taken": "the state dict is taken here",
+    "loaded": "a state dict is loaded here",
+    "parameters": "the parameters are asked for here",
+}
+
+
 class UnregisteredSubmodule(Rule):
     """Modules in a plain list, tuple or dict are no part of the model: they are never saved, and never trained.
 
     ## What it does
-    Reports an attribute of a module that holds other modules with tensors in a plain container, when the state dict or
-    the parameters of the model are asked for somewhere. Modules that are registered in another way too (a
-    `nn.Sequential` of the same list, `add_module`, `setattr`), that are saved or trained by themselves, or that have no
-    tensors are not reported, and neither is a container of one, a usual way to hide a module on purpose.
+    Reports an attribute of a module that holds other modules with tensors in a plain container. Modules that are
+    registered in another way too (a `nn.Sequential` of the same list, `add_module`, `setattr`), that are saved or
+    trained by themselves, or that have no tensors are not reported, and neither is a container of one, a usual way to
+    hide a module on purpose.
 
     ## Why is this bad
     torch registers a module that is assigned to an attribute, and does not look into lists. `state_dict()` leaves the
@@ -66,28 +73,28 @@ class UnregisteredSubmodule(Rule):
     def _finding(self, project: Project, hidden: Hidden) -> Finding:
         place = project.place(hidden.site)
         start = f"the modules in this {hidden.container} are not registered: "
-        if hidden.is_saved:
-            keys = f" ({key_list(hidden.keys)})" if hidden.keys else ""
+        keys = f" ({key_list(hidden.keys)})" if hidden.keys else ""
+        if hidden.how in ("taken", "loaded"):
             message = (
                 f"{start}state_dict() leaves them out{keys}, so they are never saved, and a loaded model goes on with "
                 "random weights there; parameters() and to() pass them by too"
             )
-            what = "the state dict is taken here"
-        else:
+        elif hidden.how == "parameters":
             message = (
                 f"{start}parameters() leaves them out, so no optimizer trains them, and no state dict will have them; "
                 "to() passes them by too"
             )
-            what = "the parameters are asked for here"
-        related = Related(project.place(hidden.asked), what)
+        else:
+            message = f"{start}state_dict(){keys}, parameters() and to() of {hidden.owner} leave them out"
+        related = Related(project.place(hidden.asked), _ASKED.get(hidden.how, ""))
         return Finding(
             code=self.code,
             name=self.name,
             message=message,
             severity=self.severity,
-            confidence=Confidence.HIGH if hidden.is_saved else Confidence.MEDIUM,
+            confidence=Confidence.MEDIUM if hidden.how == "made" else Confidence.HIGH,
             place=place,
             statement=project.statement(hidden.site),
-            related=(related,) if related.place != place else (),
+            related=(related,) if related.message and related.place != place else (),
             fix=container.fix(project, hidden),
         )
