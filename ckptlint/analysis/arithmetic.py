@@ -103,6 +103,8 @@ def binary(machine: Machine, op: str, left: Value, right: Value) -> Value:
             return known
     if op == "+" and isinstance(left, TupleValue) and isinstance(right, TupleValue):
         return TupleValue(left.items + right.items)
+    if op == "+" and isinstance(left, Ref) and isinstance(right, Ref):
+        return _together(machine, left, right)
     if op == "+" and (_textual(left) or _textual(right)):
         return concatenate(left, right)
     if op == "%" and _textual(left):
@@ -113,6 +115,19 @@ def binary(machine: Machine, op: str, left: Value, right: Value) -> Value:
     if op == "|" and isinstance(left, Ref) and machine.info(left).kind == "dict":
         return left
     return Opaque(shorten(f"({symbol_of(left)} {op} {symbol_of(right)})"))
+
+
+def _together(machine: Machine, left: Ref, right: Ref) -> Value:
+    """`[a] + [b]`."""
+    from ckptlint.analysis import entries, loops
+
+    if machine.info(left).kind != "list" or machine.info(right).kind != "list":
+        return Opaque(shorten(f"({symbol_of(left)} + {symbol_of(right)})"))
+    made = entries.new_list(machine, (), None)
+    loops.extend(machine, made, left)
+    loops.extend(machine, made, right)
+    machine.info(made).grown = machine.info(left).grown or machine.info(right).grown
+    return made
 
 
 def _textual(value: Value) -> bool:

@@ -85,6 +85,15 @@ def element(machine: Machine, value: Value) -> Value:
     return Opaque("element")
 
 
+def extend(machine: Machine, target: Ref, value: Value) -> None:
+    """`target.extend(value)`, `target += value`, for a list."""
+    info = machine.info(target)
+    info.grown = True
+    items = known_items(machine, value)
+    for item in items if items is not None else [] if value == NONE else [element(machine, value)]:
+        machine.set(target, str(len(info.names)), item)
+
+
 def each(machine: Machine, iterable: Value, action: Callable[[Value], None]) -> None:
     """Do `action` for each element, or once for all."""
     items = known_items(machine, iterable)

@@ -252,9 +252,7 @@ def _of_list(machine: Machine, receiver: Ref, name: str, positional: tuple[Value
     if name == "extend" and positional:
         from ckptlint.analysis import loops
 
-        items = loops.known_items(machine, positional[0])
-        for item in items if items is not None else [loops.element(machine, positional[0])]:
-            machine.set(receiver, str(len(info.names)), item)
+        loops.extend(machine, receiver, positional[0])
         return NONE
     if name == "pop":
         return entries.item(machine, receiver, positional[0] if positional else Const(-1), info.site or Site("", 0, 0))

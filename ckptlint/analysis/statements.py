@@ -98,7 +98,7 @@ def _aug_assign(machine: Machine, node: ir.AugAssign) -> bool:
         entries.merge_into(machine, before, value)
         return True
     if isinstance(before, Ref) and machine.info(before).kind == "list":
-        machine.info(before).grown = True
+        loops.extend(machine, before, value if node.op == "+" else NONE)
         return True
     from ckptlint.analysis import arithmetic
     from ckptlint.analysis.spreading import spread

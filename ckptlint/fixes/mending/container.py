@@ -79,10 +79,17 @@ def _can_be_wrapped(path: list[ast.AST], statement: ast.stmt, value: ast.expr, c
     if isinstance(value, ast.Name):
         return container != "dict" and _is_given_up(path, statement, value.id)
     if container == "list":
-        return isinstance(value, ast.List | ast.ListComp)
+        return _is_new_list(value)
     if container == "tuple":
         return isinstance(value, ast.Tuple)
     return isinstance(value, ast.Dict) and bool(value.keys) and all(_is_module_name(key) for key in value.keys)
+
+
+def _is_new_list(value: ast.expr) -> bool:
+    """Whether a list is made there, of which nobody else knows."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        return _is_new_list(value.left) and _is_new_list(value.right)
+    return isinstance(value, ast.List | ast.ListComp)
 
 
 def _is_module_name(key: ast.expr | None) -> bool:
