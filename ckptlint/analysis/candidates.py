@@ -56,14 +56,10 @@ _LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
 _MAIN = re.compile(rb"\nif __name__\b")
 _REGISTERS = re.compile(rb"\n(?:@[\w.]*\(|@\w*regist|[A-Za-z_][\w.]*\s*[(\[])")
 _ACTS = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\()")
-#: A list, tuple or dict that begins with something made by a class, or gets one appended, as an attribute.
-_HIDING = (
-    Marker(b"self.", "a list of modules", re.compile(rb"self\.\w+\s*=\s*[\[(]\s*(?:\w+\.)*[A-Z]\w*\(")),
-    Marker(
-        b"self.", "a dict of modules", re.compile(rb"self\.\w+\s*=\s*\{\s*[\"']\w+[\"']\s*:\s*(?:\w+\.)*[A-Z]\w*\(")
-    ),
-    Marker(b".append(", "a list of modules", re.compile(rb"self\.\w+\.append\(\s*(?:\w+\.)*[A-Z]\w*\(")),
-)
+#: `self.layers = [Block(...) for ...]`, `self.heads = {"cls": Head(...)}`, and `self.layers = []`
+_HIDES = re.compile(rb"self\.(\w+)\s*=\s*(?:\[|\{\s*[\"']\w+[\"']\s*:)\s*(?:(?:\w+\.)*[A-Z]\w*\(|\])")
+_FILLS = rb"self\.%b\.append\(\s*(?:\w+\.)*[A-Z]\w*\("
+_SHOWS = rb"add_module|setattr\(self|(?:List|Dict|Sequential)\(\*?self\.%b\b"
 
 
 class Candidates:
@@ -133,9 +129,16 @@ class Candidates:
         return _LOSS.search(self._data(file)) is not None
 
     def hiding_units(self, file: str) -> dict[int, UnitHeader]:
-        """The methods of a file in which a module may be put into a plain container, see `unregistered`."""
+        """The methods of a file in which modules may be put into a plain container, see `unregistered`: lists of what
+        classes make, and empty ones that get such things appended, that nothing in the file registers."""
         data = self._data(file)
-        return self._marked_units(file, _HIDING) if b"Module" in data else {}
+        if b"Module" not in data:
+            return {}
+        names = {match.group(1) for match in _HIDES.finditer(data) if _hides(data, match)}
+        markers = (
+            Marker(b"self." + name, "hides", re.compile(rb"self\.%b\s*=\s*[\[{]" % name)) for name in sorted(names)
+        )
+        return self._marked_units(file, tuple(markers)) if names else {}
 
     def _marked_units(self, file: str, markers: tuple[Marker, ...] = MARKERS) -> dict[int, UnitHeader]:
         if not any_marker(self._data(file), markers):
@@ -158,3 +161,10 @@ class Candidates:
             return self._store.data(file)
         except UnreadableSource:
             return b""
+
+
+def _hides(data: bytes, match: re.Match[bytes]) -> bool:
+    """Whether a list that begins there seems to be filled with modules and registered by nothing in the file."""
+    name = match.group(1)
+    filled = not match.group(0).endswith(b"]") or re.search(_FILLS % name, data) is not None
+    return filled and re.search(_SHOWS % name, data) is None
