@@ -18,8 +18,10 @@ from collections.abc import Callable, Sequence
 
 from ckptlint.analysis.events import CopyEvent
 from ckptlint.analysis.guards import Guard
+from ckptlint.analysis.key_edits_names import inside
 from ckptlint.analysis.machine import KeyHistory, Machine, MemberTest
 from ckptlint.analysis.values import (
+    NONE,
     Const,
     Content,
     Key,
@@ -79,10 +81,12 @@ def _container(machine: Machine, item: Value, container: Value) -> str | None:
         info = machine.info(container)
         if info.kind == "file" or (info.history is not None and (info.history.own or info.history.drawn_from)):
             return f"<object {container.id}>"
-    if isinstance(item, Key):
-        if isinstance(container, Opaque):
-            return container.symbol
-        return f"<object {container.id}>" if isinstance(container, Ref) else "the state dict"
+    if isinstance(item, Key) and isinstance(container, Opaque):
+        return container.symbol
+    if isinstance(item, Key) and isinstance(container, Ref):
+        # a dict that is written down, or a list of names, is no state dict
+        bulk = machine.memory.read(container.id, "*")
+        return f"<object {container.id}>" if bulk is not None and bulk != NONE else None
     return None
 
 
@@ -95,15 +99,18 @@ def tests_of(machine: Machine, guard: Guard, *, negated: bool) -> frozenset[str]
     return frozenset(symbol for symbol in mine if symbol in known)
 
 
-def run_branch(machine: Machine, cases: Sequence[Guard], action: Callable[[], bool]) -> bool:
-    """Do `action`, the branch for `cases`, and note of which tests of membership it is the other branch.
+def run_branch(machine: Machine, test: ir.Expr, cases: Sequence[Guard], action: Callable[[], bool]) -> bool:
+    """Do `action`, the branch of `test` for `cases`, and note of which tests of membership it is the other branch.
 
     The guard alone does not tell: `if k not in own` is taken by all keys of a file with another prefix, too.
     """
-    failed = [tests_of(machine, guard, negated=True) for guard in cases]
+    failed = frozenset[str]().union(*(tests_of(machine, guard, negated=True) for guard in cases))
+    if not failed:
+        return action()
     frame = machine.frames[-1]
+    asked_here = {machine.site(node) for node in inside(test) if isinstance(node, ir.Compare)}
     before = frame.not_among
-    frame.not_among = before.union(*failed)
+    frame.not_among = before.union(one for one in failed if machine.notes.member_tests[one].site in asked_here)
     alive = action()
     frame.not_among = before
     return alive

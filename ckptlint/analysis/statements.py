@@ -182,8 +182,8 @@ def _if(machine: Machine, node: ir.If) -> bool:
         return branches.branch(
             machine,
             [
-                (yes, lambda: picks.run_branch(machine, yes, lambda: run_block(machine, node.body))),
-                (no, lambda: picks.run_branch(machine, no, lambda: run_block(machine, node.orelse))),
+                (yes, lambda: picks.run_branch(machine, node.test, yes, lambda: run_block(machine, node.body))),
+                (no, lambda: picks.run_branch(machine, node.test, no, lambda: run_block(machine, node.orelse))),
             ],
         )
     with rank_tests.decided(machine, node.test, holds=bool(yes)):

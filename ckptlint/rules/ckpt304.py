@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ckptlint.analysis.partial import PartialLoad, partial_loads
 from ckptlint.findings import Confidence, Finding, Related, Severity
+from ckptlint.fixes.mending import counted_keys
 from ckptlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class SilentPartialLoad(Rule):
     Or count: `print(f"{len(picked)} of {len(model_dict)} keys loaded")`, with an error when it is none.
 
     ## Fix safety
-    There is no fix yet.
+    The fix warns when fewer keys are loaded than the model has. It is unsafe: what may be missing is known to the
+    author alone.
 
     ## References
     - [Module.load_state_dict](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict)
@@ -58,7 +60,7 @@ class SilentPartialLoad(Rule):
     name = "silent-partial-load"
     since = "0.1.0"
     severity = Severity.WARNING
-    fixable = "none"
+    fixable = "unsafe"
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a load."""
@@ -78,6 +80,7 @@ class SilentPartialLoad(Rule):
             place=place,
             statement=project.statement(load.site),
             related=tuple(one for one in related if one.place != place),
+            fix=counted_keys.fix(project, load),
         )
 
 
