@@ -74,7 +74,8 @@ def _about_values(checked: Checked, parameters: frozenset[str]) -> Iterator[Find
             "nan",
             f"{_count(count, 'value')} in {_count(len(checked.nan), 'tensor')} NaN: {_folded(checked.nan)}",
         )
-    weights = [key for key in checked.infinite if _is_parameter(key, parameters)]
+    ends = frozenset(end for name in parameters for end in _ends(name)) if checked.infinite else frozenset()
+    weights = [key for key in checked.infinite if key in ends or not parameters.isdisjoint(_ends(key))]
     buffers = [key for key in checked.infinite if key not in set(weights)]
     if weights:
         count = sum(checked.infinite[key] for key in weights)
@@ -85,9 +86,10 @@ def _about_values(checked: Checked, parameters: frozenset[str]) -> Iterator[Find
         yield Finding("note", "infinite-buffer", text)
 
 
-def _is_parameter(key: str, parameters: frozenset[str]) -> bool:
-    """Whether a key of the file is a parameter of the model, perhaps behind a prefix that one of them has."""
-    return key in parameters or any(key.endswith(f".{name}") or name.endswith(f".{key}") for name in parameters)
+def _ends(key: str) -> list[str]:
+    """The key without its first parts, however many: one side may have a prefix more than the other."""
+    parts = key.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts))]
 
 
 def _about_the_load(keys: Keys, checked: Checked, *, strict: bool) -> Iterator[Finding]:

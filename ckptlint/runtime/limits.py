@@ -57,9 +57,12 @@ def _seconds_to_read(sample: Mapping[str, tuple[Run, ...]], nbytes: int) -> floa
     return time.perf_counter() - started
 
 
-def _copy_rate(device: torch.device) -> float:
+def _copy_rate(device: torch.device) -> float | None:
     host = torch.empty(_COPIED, dtype=torch.uint8, pin_memory=True)
-    target = torch.empty(_COPIED, dtype=torch.uint8, device=device)
+    try:
+        target = torch.empty(_COPIED, dtype=torch.uint8, device=device)
+    except torch.cuda.OutOfMemoryError:  # the model fills the device, which is no reason to fail
+        return None
     target.copy_(host, non_blocking=True)
     torch.cuda.synchronize(device)
     started = time.perf_counter()

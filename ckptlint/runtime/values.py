@@ -19,7 +19,7 @@ from ckptlint.runtime.expected import find_dtype
 from ckptlint.runtime.shards import local, slice_like
 from ckptlint.runtime.torch_loading import CannotLoadError, load_with_torch
 
-_CHUNK = 1 << 26  # elements that are compared or widened at once
+_CHUNK = 1 << 24  # elements that are compared or widened at once
 _NARROW = frozenset({"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"})
 
 

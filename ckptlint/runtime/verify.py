@@ -98,7 +98,11 @@ def verify(request: Request, processes: Processes) -> Verification:
     checkpoint, built, expected, choice, keys = compared
     found = look_for_mend(built.model, expected, choice, checkpoint, keys)
     mend, mended = found if found is not None else (None, None)
-    outcome = _on_device(request, compared, mend, accepts=mended is not None and mended.strict, device=device)
+    accepts = mended is not None and mended.strict
+    try:
+        outcome = _on_device(request, compared, mend, accepts=accepts, device=device)
+    except torch.cuda.OutOfMemoryError as error:
+        raise Failure(f"{device} has too little memory to verify {request.path}: {error}") from None
     return Verification(
         path=request.path,
         format=checkpoint.format,

@@ -18,6 +18,7 @@ from ckptlint.runtime.arena import Arena, Run, arena_size, obstacle, plan_runs
 from ckptlint.runtime.limits import measure_limits
 from ckptlint.runtime.loading import load_entry, tensors_of
 from ckptlint.runtime.pinned import Buffer, Piece, load_pinned, stream_pieces
+from tests.checkpoint.test_agreement import DTYPES as EVERY_DTYPE
 
 QUIET = Progress("load", 1, io.StringIO())
 CPU = torch.device("cpu")
@@ -82,6 +83,20 @@ def test_every_tensor_is_what_torch_reads(tmp_path: Path, form: str, way: str) -
         assert value.shape == expected.shape
         assert value.stride() == expected.stride() or expected.numel() == 0
         assert raw_bytes(value).equal(raw_bytes(expected))
+
+
+@pytest.mark.parametrize("dtype", EVERY_DTYPE, ids=str)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_dtype(tmp_path: Path, dtype: torch.dtype) -> None:
+    raw = torch.arange(96, dtype=torch.uint8).view(dtype).reshape(2, -1)
+    torch.save({"pad": torch.ones(3, dtype=torch.uint8), "w": raw, "turned": raw.t()}, tmp_path / "a.pth")
+    found = load_entry(locate(open_checkpoint(str(tmp_path / "a.pth"))), "", CPU)
+    for key, expected in torch.load(tmp_path / "a.pth").items():
+        value = found.state[key]
+        assert isinstance(value, torch.Tensor)
+        assert (value.dtype, value.shape, value.stride()) == (expected.dtype, expected.shape, expected.stride())
+        if key != "turned":
+            assert raw_bytes(value).equal(raw_bytes(expected))
 
 
 def test_ties_stay_ties(tmp_path: Path) -> None:
