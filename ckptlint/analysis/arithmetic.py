@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ckptlint.analysis import keys, picks
@@ -105,6 +105,8 @@ def binary(machine: Machine, op: str, left: Value, right: Value) -> Value:
         return TupleValue(left.items + right.items)
     if op == "+" and isinstance(left, Ref) and isinstance(right, Ref):
         return _together(machine, left, right)
+    if (kind := numeric_kind((left, right))) and op != "%":
+        return Opaque(shorten(f"({symbol_of(left)} {op} {symbol_of(right)})"), kind=kind)
     if op == "+" and (_textual(left) or _textual(right)):
         return concatenate(left, right)
     if op == "%" and _textual(left):
@@ -128,6 +130,11 @@ def _together(machine: Machine, left: Ref, right: Ref) -> Value:
     loops.extend(machine, made, right)
     machine.info(made).grown = machine.info(left).grown or machine.info(right).grown
     return made
+
+
+def numeric_kind(values: Iterable[Value]) -> str:
+    """The kind of numpy's that a calculation with these gives; numbers of Python leave it."""
+    return next((one.kind for one in values if isinstance(one, Opaque) and one.kind.startswith("numpy.")), "")
 
 
 def _textual(value: Value) -> bool:

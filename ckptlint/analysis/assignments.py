@@ -45,7 +45,7 @@ def assign(machine: Machine, target: ir.Expr, value: Value) -> None:
 def _called(machine: Machine, name: str, value: Value) -> Value:
     training.assigned(machine, name, value)
     if name in OPTIONS and isinstance(value, Opaque) and not value.fresh and value.symbol.endswith((")", "[0]")):
-        return Opaque("args")
+        return Opaque("args", kind=value.kind)
     return value
 
 

@@ -51,6 +51,7 @@ def evaluate_call(machine: Machine, node: ir.Call) -> Value:
         name = node.func.name
         if name in live.TRAINING:
             machine.rounds.trained += 1
+            machine.seen.stepped.add(symbol_of(owner))
         if name in attributes.UNWRAPPING:
             function = attributes.read(machine, owner, name, machine.site(node.func))
             return call(machine, function, positional, keywords, site)
@@ -196,9 +197,16 @@ def _unknown(
     live.note_unknown(machine, symbol_of(function))
     outside.unknown_save(machine, symbol_of(function), positional, keywords, site)
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
-    result = Opaque(shorten(f"{symbol_of(function)}({rendered})"), fresh=_makes_fresh(function))
+    symbol = symbol_of(function)
+    kind = _kind_of_call(machine, symbol)
+    result = Opaque(shorten(f"{symbol}({rendered})"), fresh=_makes_fresh(function), kind=kind)
     training.made(machine, result, positional, keywords, site)
     return result
+
+
+def _kind_of_call(machine: Machine, symbol: str) -> str:
+    """`parser.parse_args()`, whoever has made the parser."""
+    return machine.knowledge.made(symbol) if symbol.endswith("_args") else ""
 
 
 def _makes_fresh(function: Value) -> bool:

@@ -125,7 +125,8 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
     if isinstance(owner, LoadResult):
         return results.UNEXPECTED if index == Const(1) else results.MISSING
     if isinstance(owner, Opaque):
-        return Opaque(shorten(f"{owner.symbol}[{symbol_of(index)}]"), fresh=owner.fresh)
+        kind = owner.kind if owner.kind.startswith("numpy.") or index == Const(0) else ""
+        return Opaque(shorten(f"{owner.symbol}[{symbol_of(index)}]"), fresh=owner.fresh, kind=kind)
     if isinstance(owner, External):
         return Opaque(shorten(f"{owner.name}[{symbol_of(index)}]"))
     return Opaque("item")

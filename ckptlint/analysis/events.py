@@ -67,6 +67,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
     made: Site | None = None
     tests: tuple[RankTest, ...] = ()
     pickles: bool = True
+    read_by: str = "torch.load"
 
 
 class LoadEvent(msgspec.Struct, frozen=True):
@@ -385,7 +386,7 @@ class Events(msgspec.Struct):
     saves: list[SaveEvent] = []
     loads: list[LoadEvent] = []
     reads: list[ReadEvent] = []
-    plain_openings: list[Site] = []
+    allowances: list[Site] = []
     applies: list[ApplyEvent] = []
     results: list[ResultEvent] = []
     copies: list[CopyEvent] = []

@@ -46,6 +46,7 @@ def save(
     *,
     once: bool = False,
     pickles: bool = True,
+    read_by: str = "torch.load",
 ) -> None:
     """A file is written."""
     slips.note_saved(machine, value)
@@ -64,6 +65,7 @@ def save(
             machine.info(value).site if isinstance(value, Ref) else None,
             rank_tests.passed(machine),
             pickles,
+            read_by,
         )
     )
     key = _path_key(machine, path)

@@ -187,12 +187,15 @@ class Seen(msgspec.Struct):
     """What values turned out to be by their use.
 
     `as_modules` are the symbols of what was asked for parameters and the like, `read_modules` the entries of files that
-    were used as modules, `read_states` the files whose tensors were put into the state dict of a model.
+    were used as modules, `read_states` the files whose tensors were put into the state dict of a model. Of what was
+    both `stepped` and asked for its state dict (`with_state`) an optimizer or a scheduler is left.
     """
 
     as_modules: set[str] = set()
     read_modules: set[tuple[int, tuple[str, ...]]] = set()
     read_states: set[int] = set()
+    stepped: set[str] = set()
+    with_state: set[str] = set()
 
 
 class Frame(msgspec.Struct):

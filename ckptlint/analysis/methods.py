@@ -84,6 +84,7 @@ def module_method(
     """A method of torch.nn.Module on a module, or on something that may be one."""
     collectives.method_called(machine, receiver, name, site)
     if name == "state_dict":
+        machine.seen.with_state.add(symbol_of(receiver))
         prefix = keywords.get("prefix")
         before = prefix.value if isinstance(prefix, Const) and isinstance(prefix.value, str) else ""
         return state_dicts.of_value(machine, receiver, site, before)
@@ -114,7 +115,9 @@ def module_method(
             return _grow(machine, receiver, name, positional, site)
     else:
         machine.give(positional)
-    return Opaque(shorten(f"{symbol_of(receiver)}.{name}()"))
+    kind = receiver.kind if isinstance(receiver, Opaque) and receiver.kind.startswith("numpy.") else ""
+    kind = "" if name in machine.knowledge.pickles.methods else kind
+    return Opaque(shorten(f"{symbol_of(receiver)}.{name}()"), kind=kind)
 
 
 def _grow(machine: Machine, receiver: Ref, name: str, positional: tuple[Value, ...], site: Site) -> Value:

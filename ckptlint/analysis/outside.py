@@ -54,6 +54,8 @@ def call_external(
         return handler(machine, given, site)
     if name.startswith("builtins."):
         return python.call_builtin(machine, name[len("builtins.") :], positional, keywords, site)
+    if name in machine.knowledge.pickles.allowances:
+        machine.events.allowances.append(site)
     known = _by_knowledge(machine, name, given, site)
     if known is not None:
         return known
@@ -85,7 +87,7 @@ def _result(machine: Machine, name: str, positional: tuple[Value, ...], site: Si
     symbol = shorten(f"{name}({rendered})") + f"@{site.file}:{site.unit}:{site.node}"
     if machine.rounds.around:
         machine.rounds.made_in[symbol] = machine.rounds.around
-    return Opaque(symbol, fresh=True)
+    return Opaque(symbol, fresh=True, kind=machine.knowledge.made(name))
 
 
 def _asks(name: str) -> bool:
@@ -107,7 +109,7 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
         value, path = argument(given, *save.object), argument(given, *save.path)
         if value is not None:
             path = path or Opaque("path")
-            files.save(machine, value, path, site, once=save.once, pickles=save.pickles)
+            files.save(machine, value, path, site, once=save.once, pickles=save.pickles, read_by=save.read_by)
         return Const(None)
     load = knowledge.load(name)
     if load is not None:
@@ -217,7 +219,7 @@ def foreign_method(
         value, path = argument(given, *save.object), argument(given, *save.path)
         if value is not None:
             path = path or Opaque("path")
-            files.save(machine, value, path, site, once=save.once, pickles=save.pickles)
+            files.save(machine, value, path, site, once=save.once, pickles=save.pickles, read_by=save.read_by)
         return Const(None)
     load = knowledge.load(dotted)
     if load is not None:
@@ -234,7 +236,8 @@ def foreign_method(
     live.note_unknown(machine, name)
     unknown_save(machine, dotted, positional, keywords, site)
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
-    return Opaque(shorten(f"{dotted}({rendered})"), fresh=not _asks(dotted) and not dotted.startswith("argparse"))
+    fresh = not _asks(dotted) and not dotted.startswith("argparse")
+    return Opaque(shorten(f"{dotted}({rendered})"), fresh=fresh, kind=machine.knowledge.made(dotted))
 
 
 def note_escape(machine: Machine, positional: tuple[Value, ...], keywords: dict[str, Value]) -> None:

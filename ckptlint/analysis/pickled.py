@@ -68,9 +68,9 @@ def whole_modules(machine: Machine, saves: Iterable[SaveEvent]) -> Iterator[Whol
     """Every such place, once; entries of one dict are one place, whichever saves it goes through."""
     found: dict[Site, tuple[Site, dict[str, Site]]] = {}
     for save in saves:
-        if not save.pickles or save.implied or _is_in_memory(machine, save):
+        if not save.pickles or save.implied or is_in_memory(machine, save):
             continue
-        held = [part for part in save.parts if _is_module(machine, part)]
+        held = [part for part in save.parts if is_module_part(machine, part)]
         if not held:
             continue
         sites = {".".join(part.entry): part.at or save.site for part in held}
@@ -79,7 +79,7 @@ def whole_modules(machine: Machine, saves: Iterable[SaveEvent]) -> Iterator[Whol
         yield WholeModule(save_site, tuple(sites), tuple(dict.fromkeys(sites.values())))
 
 
-def _is_module(machine: Machine, part: SavedPart) -> bool:
+def is_module_part(machine: Machine, part: SavedPart) -> bool:
     """Whether the part is surely a module: of a class that is one, or something that is used as one."""
     value = part.value
     if isinstance(value, Ref):
@@ -88,7 +88,7 @@ def _is_module(machine: Machine, part: SavedPart) -> bool:
     return isinstance(value, Opaque) and (value.kind == MODULE or value.symbol in machine.seen.as_modules)
 
 
-def _is_in_memory(machine: Machine, save: SaveEvent) -> bool:
+def is_in_memory(machine: Machine, save: SaveEvent) -> bool:
     """`torch.save(model, io.BytesIO())`: a copy for the moment, or a look at its size."""
     path = save.path
     cls = machine.info(path).cls if isinstance(path, Ref) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ckptlint.analysis import attributes, classes, entries, keys, loaded, loops, picks, state_dicts
-from ckptlint.analysis.arithmetic import pieces, text
+from ckptlint.analysis.arithmetic import numeric_kind, pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine, ObjectInfo
 from ckptlint.analysis.spreading import spread
@@ -43,7 +43,8 @@ def call_builtin(
     if handler is not None and (positional or name in ("dict", "list", "super", "set", "tuple")):
         return handler(machine, (positional, keywords), site)
     rendered = ", ".join(symbol_of(value) for value in positional[:3])
-    return Opaque(shorten(f"{name}({rendered})"))
+    kind = numeric_kind(positional) if name in ("max", "min", "sum", "abs") else ""
+    return Opaque(shorten(f"{name}({rendered})"), kind=kind)
 
 
 def _getattr(machine: Machine, given: Arguments, site: Site) -> Value:
@@ -276,7 +277,8 @@ def _filter(machine: Machine, given: Arguments, site: Site) -> Value:
 
 
 def _str(machine: Machine, given: Arguments, site: Site) -> Value:
-    return given[0][0]
+    value = given[0][0]
+    return Opaque(value.symbol, fresh=value.fresh) if isinstance(value, Opaque) and value.kind else value
 
 
 def _bool(machine: Machine, given: Arguments, site: Site) -> Value:

@@ -33,7 +33,7 @@ _MOST_SCRIPTS = 400
 def run_all(machine: Machine) -> None:
     """Run the scripts, then what they left out; tests after everything else."""
     candidates = machine.candidates
-    files = sorted(machine.store.files, key=lambda file: (_is_test(file), file))
+    files = sorted(machine.store.files, key=lambda file: (is_test(file), file))
     marked = [file for file in files if candidates.may_hold_units(file)]
     if not marked:
         return
@@ -51,10 +51,10 @@ def run_all(machine: Machine) -> None:
             if (file, unit.index) not in machine.executed:
                 _run(machine, file, partial(_run_unit, machine, file, unit.index))
     for file, unit in units:
-        if unit.owner and not _is_test(file) and not unit.name.startswith("__"):
+        if unit.owner and not is_test(file) and not unit.name.startswith("__"):
             _run(machine, file, partial(_run_on_subclasses, machine, file, unit.index))
     for file, unit in units:
-        if unit.owner and not _is_test(file) and (file, unit.index) in machine.executed:
+        if unit.owner and not is_test(file) and (file, unit.index) in machine.executed:
             _run(machine, file, partial(_run_with_other_options, machine, file, unit))
     for file in files:
         if candidates.names_framework(file) and machine.module_state.get(file) is None:
@@ -79,14 +79,14 @@ def _run_hiding(machine: Machine, file: str, unit: UnitHeader) -> None:
             _generic(machine, cls)
 
 
-def _is_test(file: str) -> bool:
+def is_test(file: str) -> bool:
     """Tests save and load for the sake of it, and most of what they run has been run from elsewhere."""
     return file.startswith(("tests/", "test/")) or "/tests/" in file or file.rpartition("/")[2].startswith("test_")
 
 
 def _most_steps(file: str) -> int:
     """How much a run from that file may do."""
-    return FOR_A_TEST if _is_test(file) else FOR_A_RUN
+    return FOR_A_TEST if is_test(file) else FOR_A_RUN
 
 
 def _run(machine: Machine, file: str, action: Callable[[], object], steps: int = FOR_A_CALLER) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -20,6 +21,7 @@ from ckptlint.findings import Severity
 from ckptlint.globs import path_regex
 from ckptlint.rules.base import Registry
 from ckptlint.selection import Layer, expand, resolve
+from ckptlint.torch_requirement import required
 
 Say = Callable[[str], None]
 
@@ -95,6 +97,12 @@ def make_jobs(run: Run, paths: Sequence[str], say: Say, overlay: Mapping[str, by
     return jobs
 
 
+def _torch_version(run: Run, project: Project, table: Table) -> str | None:
+    """What the flag says, else the configuration, else what the project itself requires."""
+    said = _first(run.args.torch_version, _first(run.inline.torch_version, table.torch_version))
+    return said if said is not None or run.args.isolated else required(Path(project.root))
+
+
 def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
     config = run.configs.of(project.root)
     table = config.table
@@ -107,7 +115,7 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
         policy=Policies(run, project.root).of,
         settings=Settings(
             target_version=_first(run.args.target_version, _first(run.inline.target_version, table.target_version)),
-            torch_version=_first(run.args.torch_version, _first(run.inline.torch_version, table.torch_version)),
+            torch_version=_torch_version(run, project, table),
             knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,
             cache=None if run.args.no_cache else cache,

@@ -59,13 +59,14 @@ class Save(Entry, frozen=True, kw_only=True):
     """A call that writes a file.
 
     `once`: of several processes that call it, it lets one write. `pickles`: objects go in as they are, not as their
-    state dicts.
+    state dicts. `read_by` reads what it writes.
     """
 
     object: tuple[int, str]
     path: tuple[int, str]
     once: bool = False
     pickles: bool = True
+    read_by: str = "torch.load"
 
 
 class Load(Entry, frozen=True, kw_only=True):
@@ -77,6 +78,24 @@ class Load(Entry, frozen=True, kw_only=True):
     path: tuple[int, str]
     device: tuple[int, str] | None = None
     plain: str = ""
+
+
+class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls whose result is of a class that is known; "*" at an end stands for any name."""
+
+    calls: tuple[str, ...]
+    kind: str
+
+
+class PickleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What torch.load takes with weights_only=True: classes from outside, and what methods give plain values.
+
+    `allowances` are the calls that make it take more.
+    """
+
+    plain: tuple[str, ...]
+    methods: frozenset[str]
+    allowances: frozenset[str]
 
 
 class Fetch(Entry, frozen=True, kw_only=True):
@@ -209,5 +228,7 @@ class Entries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: tuple[Role, ...] = ()
     keeps: Keeps | None = None
     rates: Rates | None = None
+    made: tuple[Made, ...] = ()
+    pickles: PickleFacts | None = None
     module: ModuleFacts | None = None
     saved: tuple[Saved, ...] = ()

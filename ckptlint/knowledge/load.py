@@ -44,6 +44,7 @@ FILES = (
     "modules.toml",
     "processes.toml",
     "training.toml",
+    "pickles.toml",
 )
 
 E = TypeVar("E", bound=Entry)
@@ -61,6 +62,10 @@ class Knowledge:
         self.keeps = next(one.keeps for one in entries if one.keeps is not None)
         self.rates = next(one.rates for one in entries if one.rates is not None)
         self.roles = tuple(role for one in entries for role in one.role)
+        self.pickles = next(one.pickles for one in entries if one.pickles is not None)
+        made = [(call, one.kind) for group in entries for one in group.made for call in one.calls]
+        self._made = {call: kind for call, kind in made if "*" not in call}
+        self._made_by_pattern = [(call, kind) for call, kind in made if "*" in call]
         self.saved = tuple(saved for one in entries for saved in one.saved)
         for one in entries:
             for group in (
@@ -154,6 +159,17 @@ class Knowledge:
         """The call of that name that waits for all processes."""
         return self._find(Collective, name)
 
+    def made(self, name: str) -> str:
+        """The class of what a call from outside gives, "" where it is not known."""
+        found = self._made.get(name)
+        if found is None:
+            found = next((kind for call, kind in self._made_by_pattern if _fits(name, call)), "")
+        return found
+
+    def is_plain(self, name: str) -> bool:
+        """Whether torch.load takes objects of the class with weights_only=True."""
+        return any(_fits(name, pattern) for pattern in self.pickles.plain)
+
     def is_other(self, name: str) -> bool:
         """Whether what the class or function of that name makes is known to be no module: an optimizer, a loader."""
         return any(
@@ -171,6 +187,12 @@ class Knowledge:
             short.endswith(pattern[1:]) if pattern.startswith("*") else short == pattern
             for pattern in self.module.classes
         )
+
+
+def _fits(name: str, pattern: str) -> bool:
+    if pattern.startswith("*"):
+        return name.endswith(pattern[1:])
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 def _short(name: str) -> str:
