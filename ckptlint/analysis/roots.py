@@ -64,7 +64,7 @@ def run_all(machine: Machine) -> None:
         if candidates.may_hold_loss(info.file) and classes.saved_by(machine, cls) is not None:
             _run(machine, info.file, partial(_generic, machine, cls))
     for file in files:
-        for unit in {} if _is_test(file) else candidates.hiding_units(file).values():
+        for unit in {} if is_test(file) else candidates.hiding_units(file).values():
             if unit.owner and (file, unit.index) not in machine.executed:
                 _run(machine, file, partial(_run_hiding, machine, file, unit))
 
