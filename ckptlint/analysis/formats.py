@@ -40,7 +40,7 @@ class Written(msgspec.Struct, frozen=True):
     """What a save puts at the top of its file: the kinds that it can be, and the names of the entries.
 
     `is_open` says that there may be other entries, or other kinds. `shapes` are the modules whose weights are in it,
-    `keys` those of a bare state dict, where they are known.
+    `keys` those of a bare state dict, where they are known, `weights` the entries that hold the weights of a model.
     """
 
     save: SaveEvent
@@ -49,6 +49,7 @@ class Written(msgspec.Struct, frozen=True):
     is_open: bool
     shapes: tuple[Shape, ...]
     keys: frozenset[str] | None = None
+    weights: tuple[str, ...] = ()
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -56,7 +57,8 @@ class Mismatch(msgspec.Struct, frozen=True):
 
     `wants` and `has` are kinds; where both are "entries", the entry `name` is the one that nobody writes. `loaded` is
     the `torch.load`; `names` are the entries that the file has; `surely` tells how well the paths agree. `known` is the
-    name of a file that was given with its contents: it has no writers.
+    name of a file that was given with its contents: it has no writers. `weights` are the entries with the weights of a
+    model.
     """
 
     use: LoadedUseEvent
@@ -68,6 +70,7 @@ class Mismatch(msgspec.Struct, frozen=True):
     strict: bool | None
     surely: int
     known: str = ""
+    weights: tuple[str, ...] = ()
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -91,18 +94,14 @@ def mismatches(events: Events) -> Iterator[Mismatch]:
     written = [_written(save) for save in events.saves if not save.implied]
     strictness = {apply.site: apply.strict for apply in events.applies}
     for reading in readings(events):
-        near: list[tuple[int, Written]] = []
-        for one in written:
-            surely = _surely_meet(reading, one)
-            if surely:
-                near.append((surely, one))
+        near = [(surely, _nearness(reading, one), one) for one in written if (surely := _surely_meet(reading, one))]
         if not near:
             continue
-        best = max(surely for surely, _ in near)
-        theirs = [one for surely, one in near if surely == best]
+        best = max((surely, nearness) for surely, nearness, _ in near)
+        theirs = [one for surely, nearness, one in near if (surely, nearness) == best]
         others = [one for one in written if one not in theirs and _may_meet(reading, one)]
         for use in reading.uses:
-            yield from of_use(use, reading, theirs, others, best, strictness.get(use.site))
+            yield from of_use(use, reading, theirs, others, best[0], strictness.get(use.site))
     yield from _of_one_run(events, strictness)
 
 
@@ -129,8 +128,9 @@ def of_use(
     if wants == ENTRIES and has == STATE_DICT and not _is_no_tensor(use.name, reading, possible):
         return
     names = tuple(dict.fromkeys(name for one in possible for name in one.names))
+    weights = tuple(dict.fromkeys(name for one in possible for name in one.weights))
     saves = tuple(one.save for one in possible)
-    yield Mismatch(use, wants, has, reading.load.site, saves, names, strict, surely)
+    yield Mismatch(use, wants, has, reading.load.site, saves, names, strict, surely, weights=weights)
 
 
 def _serves(use: LoadedUseEvent, wants: str, one: Written) -> bool:
@@ -173,6 +173,7 @@ def readings(events: Events) -> Iterator[Reading]:
 def _written(save: SaveEvent) -> Written:
     kinds: set[str] = set()
     names: dict[str, None] = {}
+    weights: dict[str, None] = {}
     shapes: dict[Shape, None] = {}
     is_open = len(save.parts) >= _MOST_PARTS
     for part in save.parts:
@@ -183,6 +184,8 @@ def _written(save: SaveEvent) -> Written:
             name = part.entry[0]
             kinds.add(ENTRIES)
             names[name] = None
+            if len(part.entry) == 1 and part.content is not None and shape is not None and _class_name(shape):
+                weights[name] = None
             is_open = is_open or name.startswith(("*", "{"))
         elif part.content is not None:
             # what came out of another file may be anything
@@ -192,7 +195,8 @@ def _written(save: SaveEvent) -> Written:
             kinds.add(MODULE)
         else:
             is_open = is_open or part.value != NONE
-    return Written(save, frozenset(kinds), tuple(names), is_open or not kinds, tuple(shapes))
+    is_open = is_open or not kinds
+    return Written(save, frozenset(kinds), tuple(names), is_open, tuple(shapes), weights=tuple(weights))
 
 
 def _is_possible(guard: Guard, file: int, one: Written) -> bool:
@@ -229,6 +233,12 @@ def _surely_meet(reading: Reading, one: Written) -> int:
     if whole_module and together and evidence.options_alike(load.path, save.path):
         return 1
     return 0
+
+
+def _nearness(reading: Reading, one: Written) -> int:
+    """2 for a writer in the same file, 1 for one in the same folder: a project of many examples has many Nets."""
+    read, written = reading.load.site.file, one.save.site.file
+    return 2 if read == written else 1 if read.rpartition("/")[0] == written.rpartition("/")[0] else 0
 
 
 def _is_backed(reading: Reading, one: Written, named: int, *, agree: bool, shared: bool) -> bool:

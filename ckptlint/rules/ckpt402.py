@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ckptlint.analysis.formats import ENTRIES, MODULE, STATE_DICT, Mismatch
 from ckptlint.analysis.values import Site
-from ckptlint.analysis.words import key_list, load_error
+from ckptlint.analysis.words import key_list
 from ckptlint.findings import Confidence, Finding, Place, Related, Severity
 from ckptlint.rules.base import Rule
 
@@ -81,7 +81,7 @@ class FormatMismatch(Rule):
             message=(
                 f"{one.known or 'the file'} is taken for {_TAKEN_FOR[one.wants]} here, but it is "
                 f"{'' if one.known else 'written as '}{_described(one)}: "
-                f"{_consequence(one)}"
+                f"{_consequence(one)}{_remedy(one)}"
             ),
             severity=self.severity,
             confidence=_confidence(found),
@@ -137,13 +137,22 @@ def _consequence(one: Mismatch) -> str:
             return "TypeError: Expected state_dict to be dict-like"
         if one.strict is False:
             return "no entry has the name of a parameter, so nothing is loaded and nothing is said"
-        return load_error((), one.names).removesuffix(".")
+        return f"Unexpected key(s) in state_dict: {key_list(one.names)}"
     if one.wants == ENTRIES:
         return f"KeyError: '{one.use.name}'" if one.has == STATE_DICT else "TypeError: object is not subscriptable"
     kind = "collections.OrderedDict" if one.has == STATE_DICT else "dict"
     if one.use.name == "__call__":
         return f"TypeError: '{kind}' object is not callable"
     return f"AttributeError: '{kind}' object has no attribute '{one.use.name}'"
+
+
+def _remedy(one: Mismatch) -> str:
+    """What to do at the reader."""
+    if one.wants == STATE_DICT and len(one.weights) == 1:
+        return f'; the weights are in its entry "{one.weights[0]}"'
+    if one.wants == MODULE and one.has == STATE_DICT:
+        return "; make the model first, and load the file into it with load_state_dict"
+    return "; the file itself is the state dict" if one.wants == ENTRIES and one.has == STATE_DICT else ""
 
 
 def _confidence(found: list[Mismatch]) -> Confidence:
