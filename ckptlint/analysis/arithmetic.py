@@ -186,6 +186,10 @@ def compare(machine: Machine, op: str, left: Value, right: Value, site: Site | N
         same = _same_class(machine, left, right)
         return _negate(_identical(left, right) if same is None else Const(same), op == "is not")
     if isinstance(left, Key) or isinstance(right, Key):
+        if isinstance(left, Key) and isinstance(right, Const) and op in ("==", "!="):
+            equal = keys.equals(machine, left, right.value) if isinstance(right.value, str) else False
+            if equal is not None:
+                return Const(equal is (op == "=="))
         return Opaque(shorten(f"({symbol_of(left)} {op} {symbol_of(right)})"))
     if (same := _same_class(machine, left, right)) is not None:
         return Const(same is (op == "==")) if op in ("==", "!=") else Opaque("comparison")

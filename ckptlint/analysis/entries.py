@@ -79,7 +79,7 @@ def new_file(machine: Machine, site: Site, path: Value, foreign: bool = False) -
     made = machine.new_object("file", None, site)
     info = machine.info(made)
     info.path, info.file, info.foreign = path, machine.files, foreign
-    machine.memory.write(made.id, BULK, _hypotheses(machine.files, (), site))
+    machine.memory.write(made.id, BULK, _hypotheses(machine, machine.files, (), site))
     return made
 
 
@@ -88,12 +88,12 @@ def prefix_symbol(file: int, entry: tuple[str, ...]) -> str:
     return f"prefix of file {file} {'.'.join(entry)}"
 
 
-def _hypotheses(file: int, entry: tuple[str, ...], site: Site) -> Value:
+def _hypotheses(machine: Machine, file: int, entry: tuple[str, ...], site: Site) -> Value:
     symbol = prefix_symbol(file, entry)
     cases: list[tuple[Guard, Value]] = [
         (
             frozenset((Literal(symbol, "==", prefix),)),
-            Content(site, prefix, None, file, entry, prefix),
+            Content(site, prefix, None, file, entry, prefix, extra=own_names.possible_extra(machine, prefix)),
         )
         for prefix in HYPOTHESES
     ]
@@ -208,7 +208,7 @@ def _file_item(machine: Machine, owner: Ref, index: Value) -> Value:
         inner = machine.info(made)
         inner.path, inner.file, inner.entry, inner.foreign = info.path, info.file, entry, info.foreign
         assert info.site is not None
-        machine.memory.write(made.id, BULK, _hypotheses(info.file, entry, info.site))
+        machine.memory.write(made.id, BULK, _hypotheses(machine, info.file, entry, info.site))
         machine.set(owner, name, made)
         value = made
     return value

@@ -61,7 +61,21 @@ def keys_of(shape: Shape, prefix: str) -> tuple[list[str], bool]:
 
 
 def compare(content: Content, body: Shape, target: Shape) -> Fit:
-    """The keys `content.prefix` + the keys of `body` (its own wrappers at the root left out) against `target`."""
+    """The keys of `content`, whose names are those of `body` without the wrappers at its root, against `target`."""
+    found = _names_compared(content, body, target)
+    if found.verdict == "unknown" or found is VOID or content.piece:
+        return found
+    missing = tuple(name for name in target.extra if name not in content.extra)
+    unexpected = tuple(name for name in content.extra if name not in target.extra)
+    if not missing and not unexpected:
+        return found
+    if found.verdict == "fits":
+        return Fit("differs", missing, unexpected, exact=True, reason="inner")
+    missing, unexpected = (*missing, *found.missing), (*unexpected, *found.unexpected)
+    return msgspec.structs.replace(found, missing=missing, unexpected=unexpected)
+
+
+def _names_compared(content: Content, body: Shape, target: Shape) -> Fit:
     if not target.known or not body.known:
         return UNKNOWN
     names = key_tests.kept(body, content.tests)

@@ -71,7 +71,16 @@ def member(key: Key, owner: Content) -> bool:
         return True
     if key.content.shape is None and key.content.file is None:
         return True
+    if key.content.piece and not key.content.piece.endswith("."):
+        return key.prefix in owner.extra
     return key.prefix == owner.prefix + key.content.piece or not (_is_token(key.prefix) or _is_token(owner.prefix))
+
+
+def equals(machine: Machine, key: Key, text: str) -> bool | None:
+    """Whether `key == text`, None when that holds for some keys perhaps."""
+    if key.content.piece and not key.content.piece.endswith("."):
+        return key.prefix == text
+    return False if text in machine.own_names or not text.startswith(key.prefix) else None
 
 
 def cut(key: Key, count: int) -> Key:

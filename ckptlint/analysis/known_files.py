@@ -167,7 +167,7 @@ def compare_keys(keys: Sequence[str], content: Content, target: Shape) -> Fit:
         found = fit.picked(content, target)
         return found if nothing else fit.UNKNOWN
     missing = () if content.partial else tuple(name for name in certain if name not in arriving)
-    unexpected = tuple(name for name in arriving if name not in set(whole)) if complete or nothing else ()
+    unexpected = tuple(name for name in arriving if name not in {*whole, *target.extra}) if complete or nothing else ()
     missing = tuple(name for name in missing if name.rpartition(".")[2] != _COUNTER)
     if not missing and not unexpected:
         return fit.FITS if complete else fit.UNKNOWN

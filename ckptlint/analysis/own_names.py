@@ -7,14 +7,17 @@ that part than to the rest:
     {k.removeprefix("module."): v for k, v in sd.items()}     features.weight -> features.weight
                                                               module.weight   -> weight
 
+So it is with what a wrapper keeps beside its child, `n_averaged` of AveragedModel, which has no `module.` in front.
+
 There, where code goes through the keys one by one, it is run for two keys, each under a condition on the name (see
 `key_tests`): one for the names that do not begin so, and one, a *piece*, for those that do, whose prefix has the
-beginning of the name in it. Pieces that were treated alike become one state dict again.
+beginning of the name in it. Pieces that were treated alike become one state dict again, and a
+wrapper's own keys, whatever was made of them, are put beside it (`Content.extra`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -35,6 +38,9 @@ from ckptlint.analysis.values import (
     alternatives,
     choose,
 )
+
+#: The prefixes of files in which a wrapper's own keys are followed.
+WITH_EXTRA = ("", "module.")
 
 
 def apart(machine: Machine, value: Value) -> Value:
@@ -69,15 +75,32 @@ def pieces(machine: Machine, content: Content) -> list[tuple[Guard, Content]]:
     if content.shape is not None:
         names = [name for name, child in content.shape.children if name in TOKENS and not child.tensor]
     else:
-        names = sorted(machine.own_names) if content.file is not None else []
-    beginnings = [Literal(key_tests.starts_with(name + "."), "truthy") for name in names]
-    found: list[tuple[Guard, Content]] = [(frozenset(~one for one in beginnings), content)]
-    for name, literal in zip(names, beginnings, strict=True):
-        begins = frozenset(one if one == literal else ~one for one in beginnings)
-        exact = None if content.exact is None else f"{content.exact}{name}."
-        piece = msgspec.structs.replace(content, prefix=f"{content.prefix}{name}.", piece=f"{name}.", exact=exact)
-        found.append((begins, piece))
+        names = sorted(machine.own_names.intersection(TOKENS)) if content.file is not None else []
+    beginnings = {f"{name}.": Literal(key_tests.starts_with(f"{name}."), "truthy") for name in names}
+    beginnings |= {name: Literal(key_tests.starts_with(name), "truthy") for name in content.extra}
+    rest = msgspec.structs.replace(content, extra=()) if content.extra else content
+    found: list[tuple[Guard, Content]] = [(frozenset(~one for one in beginnings.values()), rest)]
+    for name, literal in beginnings.items():
+        begins = frozenset(one if one == literal else ~one for one in beginnings.values())
+        before = "" if name in content.extra else content.prefix
+        exact = f"{content.exact}{name}" if content.exact is not None and before else None
+        found.append((begins, msgspec.structs.replace(rest, prefix=before + name, piece=name, exact=exact)))
     return found
+
+
+def possible_extra(machine: Machine, prefix: str) -> tuple[str, ...]:
+    """The keys beside those of a module that a file whose keys have that prefix may have.
+
+    Asked for the common prefixes alone: each piece is one more alternative of all that is made of the file.
+    """
+    return tuple(sorted(machine.own_names.difference(TOKENS))) if prefix in WITH_EXTRA else ()
+
+
+def expected(machine: Machine, files: Iterable[str]) -> None:
+    """Look which wrappers with tensors of their own the project names: a file may be read before one is written."""
+    for name, extra in machine.knowledge.with_extra:
+        if any(machine.candidates.mentions(file, {name.encode()}) for file in files):
+            machine.own_names.update(extra)
 
 
 def rejoined(cases: Sequence[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
@@ -85,6 +108,9 @@ def rejoined(cases: Sequence[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
     left = list(cases)
     for case in cases:
         guard, one = case
+        if isinstance(one, Content) and one.piece and not one.piece.endswith("."):
+            _add_extra(left, guard, one)
+            continue
         if not isinstance(one, Content) or not one.piece or not one.prefix.endswith(one.piece):
             continue
         literal = Literal(key_tests.starts_with(one.piece), "truthy")
@@ -95,6 +121,20 @@ def rejoined(cases: Sequence[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
             left.remove(case)
             left[left.index(rest)] = (guard - {literal}, whole)
     return left
+
+
+def _add_extra(cases: list[tuple[Guard, Value]], guard: Guard, piece: Content) -> None:
+    """Put the one key of a piece beside the keys of the module, whatever was done to it."""
+    literal = Literal(key_tests.starts_with(piece.piece), "truthy")
+    same = (piece.origin, piece.file, piece.entry, piece.assumed)
+    for index, (other, rest) in enumerate(cases):
+        if not isinstance(rest, Content) or (rest.origin, rest.file, rest.entry, rest.assumed) != same:
+            continue
+        alike = key_tests.without_tests(guard) == key_tests.without_tests(other)
+        if ~literal in other and alike and not rest.piece:
+            cases[index] = (other - {~literal}, msgspec.structs.replace(rest, extra=(*rest.extra, piece.prefix)))
+            cases.remove((guard, piece))
+            return
 
 
 def of_all(value: Value, wanted: bool) -> Value:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from ckptlint.analysis import classes, functions, generic, imports, shapes, statements
+from ckptlint.analysis import classes, functions, generic, imports, own_names, shapes, statements
 from ckptlint.analysis.events import SavedPart, SaveEvent
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Frame, Machine
@@ -37,6 +37,7 @@ def run_all(machine: Machine) -> None:
     marked = [file for file in files if candidates.may_hold_units(file)]
     if not marked:
         return
+    own_names.expected(machine, marked)
     units = [(file, unit) for file in marked for unit in candidates.units(file).values()]
     owners = {unit.owner.rpartition(".")[2] for _, unit in units if unit.owner}
     names = frozenset(name.encode() for name in {unit.name for _, unit in units} | owners if name != "__init__")

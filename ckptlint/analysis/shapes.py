@@ -150,7 +150,7 @@ def _of_wrapper(machine: Machine, ref: Ref, depth: int, seen: frozenset[int]) ->
     inner = machine.get(ref, info.token or "module")
     if inner is None:
         inner = Opaque("wrapped")
-    mark = WrapperMark(info.token, info.wrapper.kind, info.site)
+    mark = WrapperMark(info.token, info.wrapper.kind, info.site, info.wrapper.extra)
     result: ShapeCases = []
     before = machine.guard
     for guard, plain in alternatives(inner):

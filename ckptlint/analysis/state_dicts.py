@@ -31,13 +31,17 @@ def of_value(machine: Machine, target: Value, site: Site, prefix: str = "") -> V
         machine.ask(plain, site, "1 taken")
     made = entries.new_dict(machine, site)
     picks.note_own(machine, made)
-    bulk: list[tuple[Guard, Value]] = [(guard, Content(site, prefix + shape.prefix, shape)) for guard, shape in cases]
+    bulk: list[tuple[Guard, Value]] = [(guard, _taken(site, prefix, shape)) for guard, shape in cases]
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
     live.take(machine, made, target, site)
     machine.events.state_dicts.append(
         StateDictEvent(site, tuple(TargetCase(guard, shape) for guard, shape in cases), machine.guard, machine.run)
     )
     return made
+
+
+def _taken(site: Site, prefix: str, shape: Shape) -> Content:
+    return Content(site, prefix + shape.prefix, shape, extra=tuple(prefix + name for name in shape.extra))
 
 
 def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Value:
@@ -49,7 +53,7 @@ def gathered(machine: Machine, target: Value, gather: Gather, site: Site) -> Val
         machine.ask(plain, site, "1 taken")
     for guard, shape in shapes.of_value(machine, target):
         kept = _without(shape, gather.strips)
-        bulk.append((guard, Content(site, kept.prefix, kept)))
+        bulk.append((guard, _taken(site, "", kept)))
     machine.memory.write(made.id, entries.BULK, choose(bulk, "state dict"))
     return made
 

@@ -198,6 +198,7 @@ class Content(msgspec.Struct, frozen=True):
     (`shape`), or an entry of a file, whose own prefix is one of several hypotheses: `assumed`. `merged` tells that the
     keys took the place of those of a model's own state dict. `piece` is the beginning of the names, when only those of
     one part of the model are meant; it counts to the prefix then, see `own_names`. `exact` is that of a `Key`.
+    `extra` are keys beside those of the module: what a wrapper keeps of its own; of a file, those that may be there.
     """
 
     origin: Site
@@ -213,6 +214,7 @@ class Content(msgspec.Struct, frozen=True):
     merged: bool = False
     piece: str = ""
     exact: str | None = None
+    extra: tuple[str, ...] = ()
 
 
 class KeyTest(msgspec.Struct, frozen=True):
@@ -247,13 +249,27 @@ class Shape(msgspec.Struct, frozen=True):
         """The prefix that the wrappers around the root give to every key."""
         return "".join(mark.token + "." for mark in self.wrappers)
 
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The keys of the wrappers' own tensors: `n_averaged` of AveragedModel, `module.n_averaged` inside another."""
+        names: list[str] = []
+        before = ""
+        for mark in self.wrappers:
+            names += [before + name for name in mark.extra]
+            before += mark.token + "." if mark.token else ""
+        return tuple(names)
+
 
 class WrapperMark(msgspec.Struct, frozen=True, order=True):
-    """One wrapper around a module: the name of its child (`module`), its class, and where it was put on."""
+    """One wrapper around a module: the name of its child (`module`), its class, and where it was put on.
+
+    `extra` are the tensors that it has beside its child.
+    """
 
     token: str
     wrapper: str
     site: Site | None
+    extra: tuple[str, ...] = ()
 
 
 Value: TypeAlias = (

@@ -111,6 +111,12 @@ class Knowledge:
             found = next((wrapper for end, wrapper in self._patterns if last.endswith(end)), None)
         return found
 
+    @property
+    def with_extra(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The wrappers with tensors of their own: the name of the class, without its module, and those tensors."""
+        wrappers = self._by_kind.get(Wrapper, {}).items()
+        return [(name.rpartition(".")[2], wrapper.extra) for name, wrapper in wrappers if wrapper.extra]
+
     def loss(self, name: str) -> Loss | None:
         """The loss of that name; torch.nn.modules.loss.X is torch.nn.X."""
         return self._find(Loss, _short(name))
