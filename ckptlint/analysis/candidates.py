@@ -55,7 +55,9 @@ _FRAMEWORK = re.compile(rb"\bLightningModule\b|\bMETA_ARCH_REGISTRY\b")
 _LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
 _MAIN = re.compile(rb"\nif __name__\b")
 _REGISTERS = re.compile(rb"\n(?:@[\w.]*\(|@\w*regist|[A-Za-z_][\w.]*\s*[(\[])")
-_ACTS = re.compile(rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\()")
+_ACTS = re.compile(
+    rb"\n(?:(?:if|for|while|with)\b|[a-zA-Z_][\w.]*(?:\[[^\]\n]*\][\w.]*)*\s*\(|try:\s*\n\s+(?!import\b|from\b)\w)"
+)
 #: `self.layers = [Block(...) for ...]`, `self.heads = {"cls": Head(...)}`, and `self.layers = []`
 _HIDES = re.compile(rb"self\.(\w+)\s*=\s*(?:\[|\{\s*[\"']\w+[\"']\s*:)\s*(?:(?:\w+\.)*[A-Z]\w*\(|\])")
 _FILLS = rb"self\.%b\.append\(\s*(?:\w+\.)*[A-Z]\w*\("

@@ -79,7 +79,15 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
     writers = [save for save in saves if any(part.content is not None for part in save.parts)]
     entered = [{part.entry for part in save.parts if part.content is not None} for save in writers]
     by_file = {load.file: load for load in loads if load.file}
-    applies = list(applies)
+    yield from _reached(_all_pairs(writers, entered, by_file, list(applies)))
+
+
+def _all_pairs(
+    writers: list[SaveEvent],
+    entered: list[set[tuple[str, ...]]],
+    by_file: dict[int, LoadEvent],
+    applies: list[ApplyEvent],
+) -> Iterator[Pair]:
     writing = _deciding((save.site, guard) for save in writers for guard in _writer_guards(save))
     reading = _deciding((apply.site, guard) for apply in applies for guard in _reader_guards(apply))
     for reader in applies:
@@ -106,6 +114,33 @@ def pairs(saves: Iterable[SaveEvent], loads: Iterable[LoadEvent], applies: Itera
             found = [pair for pair in found if pair.named or pair.kinship == akin]
             best = max((pair.evidence for pair in found if pair.named), default=0)
             yield from (pair for pair in found if pair.evidence >= best)
+
+
+def _reached(found: Iterable[Pair]) -> Iterator[Pair]:
+    """The pairs; of a load that is tried after another has failed only the cases in which that one does fail."""
+    tried: dict[tuple[Site, int], list[Meeting]] = {}
+    for pair in found:
+        fitting = [
+            one
+            for site in pair.reader.after
+            for one in tried.get((site, id(pair.writer)), ())
+            if one.fit.verdict == "fits"
+        ]
+        tried.setdefault((pair.reader.site, id(pair.writer)), []).extend(pair.meetings)
+        meetings = tuple(one for one in pair.meetings if not any(_same_case(first, one) for first in fitting))
+        if len(meetings) == len(pair.meetings):
+            yield pair
+        elif meetings:
+            yield msgspec.structs.replace(pair, meetings=meetings)
+
+
+def _same_case(first: Meeting, later: Meeting) -> bool:
+    """Whether a case of an earlier attempt covers this one: the same keys of the same file under no more conditions."""
+    return (
+        (first.content.assumed, first.content.entry) == (later.content.assumed, later.content.entry)
+        and first.writer_guard <= later.writer_guard
+        and first.reader_guard <= later.reader_guard
+    )
 
 
 def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
