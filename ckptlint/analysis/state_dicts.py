@@ -146,7 +146,7 @@ def load(
     loaded.note_state_dict(machine, source, sources, site)
     for _, plain in alternatives(target):
         machine.ask(plain, site, "2 loaded")
-    handled = _note_failures(machine, targets, sources) if strict is not False else False
+    handled = _note_failure(machine) if strict is not False else False
     if strict is False and machine.tries:
         machine.tries[-1].forgiving = True
     machine.events.applies.append(
@@ -208,19 +208,11 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
     return cases
 
 
-def _note_failures(machine: Machine, targets: tuple[TargetCase, ...], sources: tuple[SourceCase, ...]) -> bool:
-    """Tell the `try` around when this load raises: where the prefixes of file and target differ."""
+def _note_failure(machine: Machine) -> bool:
+    """Tell the `try` around that this load may raise; for which files it does is for `pairs` to find."""
     block = next((one for one in reversed(machine.tries) if one.catches_any("RuntimeError")), None)
     if block is None:
         return False
-    prefixes = {case.shape.prefix for case in targets if case.shape is not None and case.shape.known}
-    if len(prefixes) == 1 and all(case.shape is not None and case.shape.known for case in targets):
-        prefix = next(iter(prefixes))
-        fits = [case.guard for case in sources if case.content is not None and case.content.prefix == prefix]
-        if len(fits) == 1 and len(fits[0] - machine.guard) == 1 and len(sources) > 1:
-            (literal,) = fits[0] - machine.guard
-            block.raised.append(machine.guard | {~literal})
-            return True
     block.raised.append(machine.guard | {_some_failure(machine)})
     return True
 
