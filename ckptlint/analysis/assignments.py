@@ -23,6 +23,8 @@ OPTIONS = frozenset(
 def assign(machine: Machine, target: ir.Expr, value: Value) -> None:
     """Give a target (name, attribute, entry, or a pattern of those) its value."""
     if isinstance(target, ir.Name):
+        if type(value) is Choice:
+            training.chosen(machine, value, machine.site(target))
         bind(machine, target.name, _called(machine, target.name, value))
     elif isinstance(target, ir.Attribute):
         owner = expressions.evaluate(machine, target.value)

@@ -55,6 +55,8 @@ def evaluate_call(machine: Machine, node: ir.Call) -> Value:
         if name in attributes.UNWRAPPING:
             function = attributes.read(machine, owner, name, machine.site(node.func))
             return call(machine, function, positional, keywords, site)
+        if name == "state_dict":
+            training.taken(machine, owner, site)
         if name in ("state_dict", "load_state_dict"):
             owner = modules.settled_unwrap(machine, owner)
             machine.rounds.argument = live.held(machine, node) if name == "load_state_dict" else None

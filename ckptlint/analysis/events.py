@@ -396,6 +396,7 @@ class Events(msgspec.Struct):
     accesses: list[ModuleAccessEvent] = []
     wraps: list[WrapEvent] = []
     training: list[TrainingEvent] = []
+    chosen: dict[Site, Site] = {}
     progress: list[ProgressEvent] = []
     kept_elsewhere: set[int] = set()
     process_groups: list[ProcessGroupEvent] = []

@@ -272,6 +272,7 @@ class Machine:
         self.filled: dict[str, int] = {}
         self.importing = ""
         self.main_blocks: dict[str, list[ir.If]] = {}
+        self.chosen: dict[Value, Site] = {}
         self.opaque_owners: dict[str, int] = {}
         self.escaped: list[Value] = []
         self.given: set[int] = set()

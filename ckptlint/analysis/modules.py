@@ -186,6 +186,9 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
         return TupleValue(tuple(copied(machine, item, memo) for item in value.items))
     if isinstance(value, TensorValue):
         return TensorValue(value.content)
+    if isinstance(value, Opaque) and value.fresh:
+        # a thing of its own, of the same kind: what stands behind the @ tells one from another
+        return Opaque(f"{value.symbol.partition('@copy')[0]}@copy {machine.memory.new_owner()}", fresh=True)
     if not isinstance(value, Ref):
         return value
     if value.id in memo:

@@ -19,18 +19,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from ckptlint.analysis.events import ApplyEvent, SaveEvent, TrainingEvent
 from ckptlint.analysis.guards import both
-from ckptlint.analysis.training import class_of
-from ckptlint.analysis.values import Const, Content, Ref, Site, alternatives
+from ckptlint.analysis.training import class_of, key_of
+from ckptlint.analysis.values import Const, Content, Opaque, Ref, Site, alternatives
 
 if TYPE_CHECKING:
     from ckptlint.analysis.machine import Machine, ObjectInfo
     from ckptlint.analysis.solve import Project
+
+Placed = TypeVar("Placed", SaveEvent, ApplyEvent, TrainingEvent)
 
 _OBJECT = re.compile(r"<object (\d+)>")
 
@@ -53,32 +55,34 @@ class Forgotten(msgspec.Struct, frozen=True):
 def forgotten(project: Project) -> Iterator[Forgotten]:
     """Every forgotten part, once for each place."""
     machine, events = project.machine, project.events
-    by_group: dict[int, list[TrainingEvent]] = {}
-    for event in events.training:
-        by_group.setdefault(event.at.group, []).append(event)
-    saves = _grouped(events.saves)
-    applies = _grouped(events.applies)
+    by_group = grouped(events.training)
+    saves = grouped(events.saves)
+    applies = grouped(events.applies)
     seen: set[tuple[Site, str]] = set()
     for group, training in by_group.items():
         if group in events.kept_elsewhere or group not in saves or group not in applies:
             continue
-        for resumed in _resumes(project, training, applies[group]):
+        for resumed in resumes(project, training, applies[group]):
             for one in _forgotten_by(machine, training, saves[group], resumed):
                 if (one.site, one.role) not in seen:
                     seen.add((one.site, one.role))
                     yield one
 
 
-def _grouped(events: Iterable[SaveEvent | ApplyEvent]) -> dict[int, list]:  # type: ignore[type-arg]
-    found: dict[int, list] = {}  # type: ignore[type-arg]
+def grouped(events: Iterable[Placed]) -> dict[int, list[Placed]]:
+    """Events by their group."""
+    found: dict[int, list[Placed]] = {}
     for event in events:
         found.setdefault(event.at.group, []).append(event)
     return found
 
 
-def _resumes(project: Project, training: list[TrainingEvent], applies: list[ApplyEvent]) -> Iterator[ApplyEvent]:
-    """The loads of a model after which training goes on where the file says."""
-    steps = [event for event in training if event.role == "optimizer" and event.act == "step"]
+def resumes(
+    project: Project, training: list[TrainingEvent], applies: list[ApplyEvent], role: str = "optimizer"
+) -> Iterator[ApplyEvent]:
+    """The loads of a model after which training goes on where the file says; what trains is of that role."""
+    used_by = project.machine.roles.used_by[role]
+    steps = [event for event in training if event.role == role and event.act in used_by]
     of_parts = {event.site for event in training if event.act == "load_state_dict" and event.role not in ("", "ema")}
     counted = {event.file for event in project.events.progress}
     for event in training:
@@ -190,7 +194,7 @@ def _has_state(machine: Machine, event: TrainingEvent, used: list[TrainingEvent]
     return not any(step.given for step in steps)
 
 
-def _held(machine: Machine, key: str) -> set[str]:
+def held_by(machine: Machine, key: str) -> set[str]:
     """The keys of what an object has as attributes: `ema.ema` of `ema`."""
     match = _OBJECT.fullmatch(key)
     if match is None:
@@ -198,11 +202,11 @@ def _held(machine: Machine, key: str) -> set[str]:
     owner = Ref(int(match[1]))
     values = (machine.memory.read(owner.id, name) for name in machine.info(owner).names)
     held = (plain for value in values if value is not None for _, plain in alternatives(value))
-    return {f"<object {one.id}>" for one in held if isinstance(one, Ref)}
+    return {key_of(one) for one in held if isinstance(one, Ref) or (isinstance(one, Opaque) and one.fresh)}
 
 
 def _held_acts(machine: Machine, training: list[TrainingEvent], key: str, act: str) -> bool:
-    held = _held(machine, key)
+    held = held_by(machine, key)
     return any(event.act == act and event.key in held for event in training)
 
 

@@ -17,7 +17,7 @@ from ckptlint.analysis import classes
 from ckptlint.analysis.events import ProgressEvent, TrainingEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import symbol_of
-from ckptlint.analysis.values import NONE, ClassValue, Const, External, Opaque, Ref, Site, Value, alternatives
+from ckptlint.analysis.values import NONE, Choice, ClassValue, Const, External, Opaque, Ref, Site, Value, alternatives
 
 #: The methods that are noted.
 ACTS = frozenset(("step", "update", "update_parameters", "state_dict", "load_state_dict"))
@@ -134,6 +134,25 @@ def set_by_hand(machine: Machine, owner: Value, name: str, site: Site) -> None:
             machine.events.training.append(
                 TrainingEvent(site, name, "scheduler", key_of(plain), True, frozenset(), machine.guard, machine.now())
             )
+
+
+def chosen(machine: Machine, value: Choice, site: Site) -> None:
+    """`save_model = ema.ema if use_ema else model`: remember where one of several modules was chosen."""
+    kinds = [
+        plain.fresh if isinstance(plain, Opaque) else _is_module(machine, plain) for _, plain in value.alternatives
+    ]
+    if all(kinds):
+        machine.chosen[value] = site
+
+
+def _is_module(machine: Machine, plain: Value) -> bool:
+    return isinstance(plain, Ref) and machine.info(plain).kind == "module"
+
+
+def taken(machine: Machine, owner: Value, site: Site) -> None:
+    """`save_model.state_dict()`: note where the module was chosen, if it was."""
+    if type(owner) is Choice and owner in machine.chosen:
+        machine.events.chosen[site] = machine.chosen[owner]
 
 
 def assigned(machine: Machine, name: str, value: Value) -> None:
