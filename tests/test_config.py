@@ -53,10 +53,15 @@ def test_every_key_can_be_said(tmp_path):
         token = "module"
         argument = "module"
         kind = "always"
+        [[tool.ckptlint.checkpoints]]
+        path = "runs/best.pth"
+        model = "nets:resnet"
+        args = { classes = 10 }
         [tool.ckptlint.per-file-ignores]
         "tests/**" = ["CKPT1"]
         """,
     )
+    assert said.checkpoints[0].args == {"classes": 10}
     assert said.per_file_ignores == {"tests/**": ("CKPT1",)}
     assert said.knowledge is not None
     assert said.knowledge.wrapper[0].names == ("mylib.Wrapped",)
