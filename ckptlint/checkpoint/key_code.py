@@ -15,7 +15,6 @@ import shlex
 from collections.abc import Iterator
 
 from ckptlint.checkpoint.key_edits import KeyEdits, renaming
-from ckptlint.checkpoint.model import Checkpoint
 
 
 def repair_flags(edits: KeyEdits) -> str:
@@ -32,20 +31,21 @@ def repair_flags(edits: KeyEdits) -> str:
     return shlex.join(words)
 
 
-def load_line(checkpoint: Checkpoint, entry: str) -> str:
-    """The line that reads the state dict: `state = torch.load("best.pth", map_location="cpu")["model"]`."""
-    file = json.dumps(checkpoint.path, ensure_ascii=False)
-    if checkpoint.format == "safetensors":
-        return f"state = safetensors.torch.load_file({file})"
-    path: tuple[object, ...] = next((found.path for found in checkpoint.entries if found.name == entry), ())
-    return f'state = torch.load({file}, map_location="cpu")' + "".join(f"[{_literal(step)}]" for step in path)
+def needed_imports(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """What the lines need beside torch: `import re`, `from fnmatch import fnmatch`, `import safetensors.torch`."""
+    text = "\n".join(lines)
+    found = (
+        ("re.sub(", "import re"),
+        ("fnmatch(", "from fnmatch import fnmatch"),
+        ("safetensors.torch.", "import safetensors.torch"),
+    )
+    return tuple(line for mark, line in found if mark in text)
 
 
 def python_lines(edits: KeyEdits) -> Iterator[str]:
-    """Lines that turn the dict `state` into the mended one; they need `import re` and `from fnmatch import fnmatch`
-    where they say `re.` and `fnmatch(`."""
+    """Lines that turn the dict `state` into the mended one; see `needed_imports`."""
     if edits.strip:
-        expression = "k" + "".join(f".removeprefix({_literal(prefix)})" for prefix in edits.strip)
+        expression = "k" + "".join(f".removeprefix({literal(prefix)})" for prefix in edits.strip)
         yield f"state = {{{expression}: v for k, v in state.items()}}"
     if edits.drop:
         yield f"state = {{k: v for k, v in state.items() if {_kept(edits.drop)}}}"
@@ -56,7 +56,7 @@ def python_lines(edits: KeyEdits) -> Iterator[str]:
             "for k, v in state.items()}"
         )
     if edits.add:
-        yield f"state = {{{_literal(edits.add)} + k: v for k, v in state.items()}}"
+        yield f"state = {{{literal(edits.add)} + k: v for k, v in state.items()}}"
 
 
 def _kept(patterns: tuple[str, ...]) -> str:
@@ -66,14 +66,14 @@ def _kept(patterns: tuple[str, ...]) -> str:
     others = [pattern for pattern in patterns if pattern not in plain and pattern[:-1] not in starts]
     tests: list[str] = []
     if len(plain) == 1:
-        tests.append(f"k != {_literal(plain[0])}")
+        tests.append(f"k != {literal(plain[0])}")
     elif plain:
-        tests.append(f"k not in ({', '.join(map(_literal, plain))})")
+        tests.append(f"k not in ({', '.join(map(literal, plain))})")
     if len(starts) == 1:
-        tests.append(f"not k.startswith({_literal(starts[0])})")
+        tests.append(f"not k.startswith({literal(starts[0])})")
     elif starts:
-        tests.append(f"not k.startswith(({', '.join(map(_literal, starts))}))")
-    tests += [f"not fnmatch(k, {_literal(pattern)})" for pattern in others]
+        tests.append(f"not k.startswith(({', '.join(map(literal, starts))}))")
+    tests += [f"not fnmatch(k, {literal(pattern)})" for pattern in others]
     return " and ".join(tests)
 
 
@@ -81,7 +81,7 @@ def _is_glob(pattern: str) -> bool:
     return any(mark in pattern for mark in "*?[")
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
     """A Python literal with double quotes where it is a string."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and value.isprintable() else repr(value)
 

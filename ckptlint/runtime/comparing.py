@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from torch import nn
 
-from ckptlint.checkpoint.key_code import load_line, python_lines, repair_flags
 from ckptlint.checkpoint.key_edits import rename_metadata
 from ckptlint.checkpoint.mends import Mend, find_mend, mend_lines, renamed
 from ckptlint.checkpoint.model import Checkpoint
 from ckptlint.checkpoint.model_fit import Member, fit, table
+from ckptlint.checkpoint.recipe import recipe
 from ckptlint.runtime.choice import Choice
 from ckptlint.runtime.expected import rehearse
 from ckptlint.runtime.result import Keys, Mended, Mismatch, Side
@@ -72,21 +71,12 @@ def look_for_mend(
     metadata = mended_metadata(choice.metadata, mend)
     said = rehearse(model, renamed(choice.file, mend.plan), expected, metadata)
     accepted = mend.strict if said.missing is None else said.says is None
-    entry = f" --entry {choice.entry}" if choice.entry and _state_dicts(checkpoint) > 1 else ""
-    file = Path(checkpoint.path)
-    beside = file.with_name(f"{file.stem}.mended{file.suffix}")
-    whole = any(found.name == choice.entry and found.kind == "module" for found in checkpoint.entries)
-    flags = repair_flags(mend.edits) + entry + (" --state-dict" if whole else "")
-    code = (
-        load_line(checkpoint, choice.entry),
-        *python_lines(mend.edits),
-        "model.load_state_dict(state)" if accepted else "model.load_state_dict(state, strict=False)",
-    )
+    how = recipe(checkpoint, choice.entry, mend.edits, strict=accepted)
     return mend, Mended(
         tuple(mend_lines(mend)),
-        flags,
-        f"ckptlint repair {checkpoint.path} -o {beside} {flags}",
-        code,
+        how.flags,
+        how.command,
+        how.code,
         mend.restored / mend.total if mend.total else 1.0,
         accepted,
     )
@@ -95,7 +85,3 @@ def look_for_mend(
 def mended_metadata(metadata: object, mend: Mend) -> object:
     """The `_metadata` of the file for the keys of the mend."""
     return rename_metadata(dict(metadata), mend.plan) if isinstance(metadata, dict) else metadata
-
-
-def _state_dicts(checkpoint: Checkpoint) -> int:
-    return sum(entry.kind in ("state dict", "module") for entry in checkpoint.entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ckptlint.checkpoint.fold import fold
+from ckptlint.checkpoint.harmless import harmless
 from ckptlint.checkpoint.model import Checkpoint
 from ckptlint.checkpoint.observe import observe
 from ckptlint.checkpoint.summary import plain_name
@@ -63,7 +64,8 @@ def _shortened(lines: list[str]) -> str:
     """Torch's text with its lists of keys cut: the headline, then what is missing, unexpected, of another size."""
     shown = [line.strip() for line in lines[:4]]
     shown = [line if len(line) <= _SHOWN else line[: line.rfind(",", 0, _SHOWN) + 1] + " ..." for line in shown]
-    return plain_name(" ".join([*shown, *(["..."] if len(lines) > 4 else [])]).rstrip("."))
+    text = " ".join([*shown, *(["..."] if len(lines) > 4 else [])])
+    return harmless(text if text.endswith("...") else text.rstrip(". "))
 
 
 def _about_values(checked: Checked, parameters: frozenset[str]) -> Iterator[Finding]:

@@ -81,7 +81,8 @@ def _mend_lines(mend: Mended) -> Iterator[str]:
         yield _row("", line)
     strict = "a strict load accepts the rest" if mend.strict else "load the rest with strict=False"
     yield _row("", f"{percent(mend.share)} of the model is restored; {strict}")
-    yield f"  {harmless(mend.command)}"
+    if mend.command:
+        yield f"  {harmless(mend.command)}"
     yield from (f"  {harmless(line)}" for line in mend.code)
 
 

@@ -49,8 +49,13 @@ def deepspeed(folder: Path) -> Path:
     return folder
 
 
-def shards(folder: Path, save: Callable[[dict[str, torch.Tensor], Path], None], suffix: str) -> Path:
-    state = nets.Net().state_dict()
+def shards(
+    folder: Path,
+    save: Callable[[dict[str, torch.Tensor], Path], None],
+    suffix: str,
+    state: dict[str, torch.Tensor] | None = None,
+) -> Path:
+    state = nets.Net().state_dict() if state is None else state
     weight_map = {key: f"model-{number % 2}{suffix}" for number, key in enumerate(state)}
     for file in set(weight_map.values()):
         save({key: state[key] for key, home in weight_map.items() if home == file}, folder / file)
