@@ -81,11 +81,16 @@ def _where_paths_part(load: TrainingEvent, made: TrainingEvent) -> tuple[Site, S
 def _starts_right(machine: Machine, made: TrainingEvent, training: list[TrainingEvent]) -> bool:
     """Whether the scheduler goes on where it was: told by `last_epoch`, by its own state, or by hand."""
     rates, name = machine.knowledge.rates, class_of(machine, made.key)
-    if made.given or name in rates.harmless:
+    if made.given or any(word in name for word in rates.harmless) or _at_the_very_start(made):
         return True
     if any(event.act == "last_epoch" and event.key == made.key for event in training):
         return True
     return _is_restored(made, training) and name not in rates.stays_wrong
+
+
+def _at_the_very_start(made: TrainingEvent) -> bool:
+    """`if epoch == 0: warmup = LinearLR(...)`: a schedule of its own, which a resumed run does not come to."""
+    return any(literal.op == "==" and literal.constant == 0 and not literal.negated for literal in made.guard)
 
 
 def _is_restored(made: TrainingEvent, training: list[TrainingEvent]) -> bool:
