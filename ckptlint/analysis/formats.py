@@ -128,9 +128,19 @@ def of_use(
     if wants == ENTRIES and has == STATE_DICT and not _is_no_tensor(use.name, reading, possible):
         return
     names = tuple(dict.fromkeys(name for one in possible for name in one.names))
+    if wants == STATE_DICT and not _is_for_modules(reading.targets, names):
+        return
     weights = tuple(dict.fromkeys(name for one in possible for name in one.weights))
     saves = tuple(one.save for one in possible)
     yield Mismatch(use, wants, has, reading.load.site, saves, names, strict, surely, weights=weights)
+
+
+def _is_for_modules(targets: Iterable[Shape], names: Iterable[str]) -> bool:
+    """Whether what is loaded into are modules, and the entries are no tensors of theirs: `{"fc.weight": tensor}` is a
+    state dict, written by hand."""
+    models = [shape for shape in targets if _class_name(shape)]
+    tensors = {name for shape in models for name, child in shape.children if child.tensor}
+    return bool(models) and not any("." in name or name in tensors for name in names)
 
 
 def _serves(use: LoadedUseEvent, wants: str, one: Written) -> bool:
@@ -279,8 +289,13 @@ def _class_name(shape: Shape) -> str:
 
 def _of_one_run(events: Events, strictness: dict[Site, bool | None]) -> Iterator[Mismatch]:
     """Uses of a file that the same run has written: what is in it is known."""
+    targets: dict[Site, list[Shape]] = {}
+    for apply in events.applies:
+        targets.setdefault(apply.site, []).extend(case.shape for case in apply.targets if case.shape is not None)
     for use in events.loaded_uses:
         if use.file or use.path is None or use.handled:
+            continue
+        if use.how == "state dict" and not _is_for_modules(targets.get(use.site, ()), use.held):
             continue
         saves = tuple(dict.fromkeys(one for one in events.saves if one.run == use.run and _is_path(one.path, use.path)))
         if saves and not any(_written(one).is_open for one in saves):
