@@ -126,6 +126,7 @@ def solve_project(store: FactStore, settings: Settings) -> Project:
         torch_version=settings.torch_version,
         knowledge=settings.knowledge,
         files=settings.files,
+        jobs=settings.jobs,
     )
     return solve(store, told)
 
@@ -205,12 +206,13 @@ def _run_rules(
     rules.sort(key=lambda rule: rule.about_the_run)
 
     def find() -> list[Finding]:
-        project = analyzer.solve(store, job.settings)
+        jobs = job.settings.jobs if any(rule.scans_keys for rule in rules) else 1
+        project = analyzer.solve(store, msgspec.structs.replace(job.settings, jobs=jobs))
         return [finding for rule in rules for finding in rule.check(project)]
 
     if cache is None or job.overlay or analyzer.solve is not solve_project:  # another solver, another answer
         return find()
-    asked = repr((job.root, job.settings, [(rule.code, rule.named) for rule in rules]))
+    asked = repr((job.root, msgspec.structs.replace(job.settings, jobs=0), [(rule.code, rule.named) for rule in rules]))
     return earlier_or_new(cache, store, asked, find)
 
 

@@ -223,7 +223,7 @@ def both(left: Guard, right: Guard) -> Guard | None:
     return _joined(left, right)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def _joined(left: Guard, right: Guard) -> Guard | None:
     """`both`, for guards of which neither says all that the other does. The same ones meet again and again."""
     joined = left | right
@@ -245,7 +245,7 @@ def _compatible(left: Guard, right: Guard, joined: Guard) -> bool:
     return all(_agree(grouped[symbol]) for symbol in shared)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def symbols_of(guard: Guard) -> frozenset[str]:
     """The symbols that a guard speaks of, in torch's own words."""
     plain = [part for literal in guard for part in literal.parts or (literal,)]

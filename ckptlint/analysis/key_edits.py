@@ -32,7 +32,7 @@ _TRIGGER = re.compile(
     r"\.replace\(|\.l?strip\(\s*[^\s)]|\[\s*(?:\d+|len\([^\n]*|[^\n\[]*\.(?:find|index)\([^\n]*)\s*:\s*\]"
     r"|split\([^\n]*\)\s*\[\s*(?:-?1)|partition\(|\[\d:\]|\bre\.sub\("
 )
-_ABOUT = re.compile(r"state_?dict|\.items\(\)|\.keys\(\)|torch\.load|checkpoint|ckpt|weights|module\b|_orig_mod")
+_ABOUT = re.compile(r"state_?dict|\.items\(\)|\.keys\(\)|torch\.load|checkpoint|ckpt|[\"']module|_orig_mod")
 _ASSIGNED = re.compile(
     r"^(?P<name>[A-Za-z_]\w*)[ \t]*(?::[^=\n]+)?=(?!=)[ \t]*"
     r"(?:(?P<quote>[\"'])(?P<text>[^\"'\\\n]*)(?P=quote)[ \t]*(?:#.*)?$)?",

@@ -42,6 +42,9 @@ from ckptlint.project.modules import ModuleMap
 
 DEEPEST = 14
 
+#: Lines take as much memory again as the text: of so many files they are kept.
+_FILES_IN_LINES = 32
+
 
 class FunctionInfo(msgspec.Struct):
     """A function of the project: its code, where it stands, the scopes around it, the class that owns it.
@@ -388,5 +391,7 @@ class Machine:
     def lines(self, file: str) -> list[str]:
         """The lines of a file."""
         if file not in self._lines:
+            if len(self._lines) >= _FILES_IN_LINES:
+                self._lines.clear()
             self._lines[file] = self.store.source(file).text.split("\n")
         return self._lines[file]

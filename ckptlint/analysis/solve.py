@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -20,11 +20,13 @@ import msgspec
 from ckptlint.analysis import roots
 from ckptlint.analysis.events import Events
 from ckptlint.analysis.formats import Mismatch, mismatches
+from ckptlint.analysis.key_edits import KeyEdit, key_edits
 from ckptlint.analysis.known_files import KnownFile, KnownPair, known_mismatches, known_pairs
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.pairs import Pair, pairs
 from ckptlint.analysis.pickled import PickledPair, pickled_pairs
 from ckptlint.analysis.values import Site
+from ckptlint.facts.parallel import beside
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Place, Position, Span
 from ckptlint.knowledge import load_knowledge
@@ -46,6 +48,8 @@ class AnalysisSettings(msgspec.Struct, frozen=True):
     torch_version: str | None = None
     knowledge: Entries | None = None
     files: tuple[KnownFile, ...] = ()
+    jobs: int = 1
+    """Processes to use; 0: as many as there are cores."""
 
 
 class Project:
@@ -56,7 +60,13 @@ class Project:
         self.settings = settings
         self.machine = machine
         self.events: Events = machine.events
+        self.scanned: tuple[KeyEdit, ...] | None = None
         self._derived: dict[Callable[[Project], Any], Any] = {}
+
+    @cached_property
+    def key_edits(self) -> tuple[KeyEdit, ...]:
+        """Prefixes cut off keys in ways that cut too much, see `key_edits`."""
+        return _scan(self.store) if self.scanned is None else self.scanned
 
     def derived(self, make: Callable[[Project], Derived]) -> Derived:
         """What `make` works out of the project, worked out once, whoever asks."""
@@ -120,6 +130,19 @@ class Project:
 def solve(store: FactStore, settings: AnalysisSettings) -> Project:
     """Run everything that can matter."""
     machine = Machine(store, ModuleMap(store.files), load_knowledge(settings.knowledge))
+    with beside(store, partial(_scan, store), tuple[KeyEdit, ...], jobs=settings.jobs) as scan:
+        _run(machine)
+        project = Project(store, machine, settings)
+        project.scanned = scan.result()
+    return project
+
+
+def _scan(store: FactStore) -> tuple[KeyEdit, ...]:
+    return tuple(key_edits(store))
+
+
+def _run(machine: Machine) -> None:
+    """Run everything that can matter, in a thread with a stack of its own."""
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -139,4 +162,3 @@ def solve(store: FactStore, settings: AnalysisSettings) -> Project:
         sys.setrecursionlimit(limit)
     if failures:
         raise failures[0]
-    return Project(store, machine, settings)

@@ -1,86 +1,90 @@
-"""Lowering many units at once, in forked processes.
+"""A second process beside the run, for work that needs nothing of it.
 
-A run knows many units that it will surely ask for: those whose text holds a marker. Parsing them is most of the time of
-a run, and it is done by as many processes as there are cores. A fork costs half a millisecond, since the child has
-the parent's memory, with libcst imported and the files cut; results come back through a pipe, as msgpack.
+    with beside(store, lambda: tuple(key_edits(store)), tuple[KeyEdit, ...]) as scan:
+        ... run the project ...
+        found = scan.result()          what the child has found; None: do it here
 
-Nothing depends on a child: a unit that did not come back (the child died, the system cannot fork) is lowered by the
-store when it is asked for. So the facts are the same with one process and with many.
+A fork costs half a millisecond, since the child has the parent's memory, and pays where there is as much to do in
+both. The child sends what it has found and every unit that it has lowered, as msgpack through a pipe; the units go
+into the parent's store, so that neither the run nor the cache misses them.
+
+Nothing depends on the child: when the system cannot fork, or the child has died, the result is None, and the caller
+does the work itself. So the findings are the same with one process and with two.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
-import struct
 import threading
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from ckptlint.facts.saved import SavedUnit
 from ckptlint.facts.store import FactStore
-from ckptlint.prefilter import marked_rows
-from ckptlint.source import UnreadableSource
 
-# Below this many rows of wanted units (some 0.2 s of parsing) children are not worth their start.
-MIN_ROWS = 3_000
-_LENGTH = struct.Struct("<I")
+#: In fewer files there is so little to do that a second process would only cost.
+MIN_FILES = 40
 
-
-class _Done(msgspec.Struct, frozen=True, array_like=True):
-    relative: str
-    saved: SavedUnit
+_Result = TypeVar("_Result")
 
 
-_decoder = msgspec.msgpack.Decoder(_Done)
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """What the child has lowered: units with the file that they are of, in order; then its result as msgpack."""
+
+    units: tuple[tuple[str, SavedUnit], ...]
+    result: msgspec.Raw
 
 
-def marked_units(store: FactStore, relative: str, markers: Sequence[bytes] = ()) -> list[tuple[str, int]]:
-    """The skeleton of a file and its units in which a marker stands: what a run will surely ask for.
+class Beside(Generic[_Result]):
+    """Work that is being done by a child, or by nobody."""
 
-    Nothing of a file whose facts are in the cache: what the earlier run asked for is there.
-    """
-    try:
-        if store.is_kept(relative):
-            return []
-        headers = store.headers(relative)
-        rows = marked_rows(store.source(relative).text.encode(), markers)
-    except UnreadableSource:
-        return []
-    starts = [header.first_row for header in headers[1:]]
-    units = {0}
-    for row in rows:
-        unit = bisect_right(starts, row)
-        if unit and row <= headers[unit].last_row:
-            units.add(unit)
-    return [(relative, unit) for unit in sorted(units)]
+    def __init__(self, store: FactStore, kind: Any, child: tuple[int, int] | None) -> None:
+        self._store = store
+        self._kind = kind
+        self._child = child
+        self._result: _Result | None = None
 
-
-def lower_ahead(store: FactStore, wanted: Sequence[tuple[str, int]], jobs: int) -> None:
-    """Put the wanted units, as (file, unit), into the store, with `jobs` processes where that is worth it."""
-    missing = [key for key in dict.fromkeys(wanted) if not store.is_known(*key)]
-    rows = {key: _rows(store, key) for key in missing}
-    if jobs < 2 or sum(rows.values()) < MIN_ROWS or not _can_fork():
-        for relative, unit in missing:
-            store.try_unit(relative, unit)
-        return
-    import ckptlint.facts.extract.unit  # noqa: F401, PLC0415 - once, for all children
-
-    shares = _shares(missing, rows, jobs)
-    children: dict[int, int] = {}  # process id by the end of the pipe that is read
-    try:
-        for share in shares:
-            reading, process = _start(store, share, list(children))
-            children[reading] = process
-        _collect(store, list(children))
-    finally:
-        for reading, process in children.items():
-            os.close(reading)
+    def result(self) -> _Result | None:
+        """What the child has found, once it is done; None when there is none."""
+        if self._child is not None:
+            reading, process = self._child
+            self._child = None
+            received = _read(reading)
             _end(process)
+            with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+                sent = msgspec.msgpack.decode(received, type=Sent)
+                self._result = msgspec.msgpack.decode(sent.result, type=self._kind)
+                for relative, unit in sent.units:
+                    self._store.adopt(relative, unit)
+        return self._result
+
+    def stop(self) -> None:
+        """Nobody wants the result any more."""
+        if self._child is not None:
+            os.close(self._child[0])
+            _end(self._child[1])
+            self._child = None
+
+
+@contextlib.contextmanager
+def beside(
+    store: FactStore, work: Callable[[], _Result], kind: type[_Result], *, jobs: int
+) -> Iterator[Beside[_Result]]:
+    """Do `work` in a second process; `kind` is the type of its result. `jobs` 0: where there are two cores or more."""
+    wanted = (jobs or _cores()) > 1 and len(store.files) >= MIN_FILES
+    child = Beside[_Result](store, kind, _start(store, work) if wanted and _can_fork() else None)
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _can_fork() -> bool:
@@ -88,28 +92,9 @@ def _can_fork() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
-def _rows(store: FactStore, key: tuple[str, int]) -> int:
-    try:
-        header = store.headers(key[0])[key[1]]
-    except UnreadableSource:
-        return 0
-    return header.last_row - header.first_row + 1
+def _start(store: FactStore, work: Callable[[], object]) -> tuple[int, int]:
+    import ckptlint.facts.extract.unit  # noqa: F401, PLC0415 - once, for both processes
 
-
-def _shares(
-    missing: Sequence[tuple[str, int]], rows: dict[tuple[str, int], int], jobs: int
-) -> list[list[tuple[str, int]]]:
-    """Shares of about the same number of rows: the biggest unit first, each to the smallest share."""
-    shares: list[list[tuple[str, int]]] = [[] for _ in range(jobs)]
-    sizes = [0] * jobs
-    for key in sorted(missing, key=lambda key: (-rows[key], key)):
-        smallest = sizes.index(min(sizes))
-        shares[smallest].append(key)
-        sizes[smallest] += rows[key]
-    return [sorted(share) for share in shares if share]
-
-
-def _start(store: FactStore, share: list[tuple[str, int]], inherited: list[int]) -> tuple[int, int]:
     reading, writing = os.pipe()
     process = os.fork()
     if process:
@@ -119,53 +104,25 @@ def _start(store: FactStore, share: list[tuple[str, int]], inherited: list[int])
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for other in (*inherited, reading):
-            os.close(other)
+        os.close(reading)
+        result = work()
+        units = tuple((relative, store.saved_unit(relative, unit)) for relative, unit in store.lowered())
+        message = msgspec.msgpack.encode(Sent(units, msgspec.Raw(msgspec.msgpack.encode(result))))
         with os.fdopen(writing, "wb") as pipe:
-            for relative, unit in share:
-                store.try_unit(relative, unit)
-                try:
-                    frame = msgspec.msgpack.encode(_Done(relative, store.saved_unit(relative, unit)))
-                except RecursionError:
-                    continue  # too deep to be written down: the parent lowers it
-                pipe.write(_LENGTH.pack(len(frame)) + frame)
+            pipe.write(message)
         status = 0
     finally:
         os._exit(status)
 
 
-def _collect(store: FactStore, pipes: list[int]) -> None:
-    buffers = {pipe: bytearray() for pipe in pipes}
-    with selectors.DefaultSelector() as selector:
-        for pipe in pipes:
-            selector.register(pipe, selectors.EVENT_READ)
-        while selector.get_map():
-            for key, _ in selector.select():
-                chunk = os.read(key.fd, 1 << 20)
-                if chunk:
-                    buffers[key.fd] += chunk
-                else:
-                    selector.unregister(key.fd)
-    done: list[_Done] = []
-    for buffer in buffers.values():
-        done += _frames(bytes(buffer))
-    for one in sorted(done, key=lambda one: (one.relative, one.saved.unit)):
-        store.adopt(one.relative, one.saved)
-
-
-def _frames(received: bytes) -> list[_Done]:
-    """The whole frames of what a child has written; it may have died in the middle of one."""
-    done = []
-    at = 0
-    while at + _LENGTH.size <= len(received):
-        (length,) = _LENGTH.unpack_from(received, at)
-        at += _LENGTH.size
-        if at + length > len(received):
-            break
-        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
-            done.append(_decoder.decode(received[at : at + length]))
-        at += length
-    return done
+def _read(pipe: int) -> bytes:
+    received = bytearray()
+    try:
+        while chunk := os.read(pipe, 1 << 20):
+            received += chunk
+    finally:
+        os.close(pipe)
+    return bytes(received)
 
 
 def _end(process: int) -> None:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 # A source file beyond this is data; reading it would take minutes.
 MAX_FILE_BYTES = 4_000_000
 
+# What is kept of the files in memory; what is wanted again is read again, and must still be the same.
+KEPT_BYTES = 24_000_000
+KEPT_TEXTS = 128
+
 
 class Unreadable(msgspec.Struct, frozen=True):
     """Something that could not be read, by file and unit."""
@@ -70,6 +74,8 @@ class FactStore:
         self._changed: set[str] = set()
         self._noted: set[tuple[str, int, int]] = set()
         self._data: dict[str, bytes | UnreadableSource] = {}
+        self._kept_bytes = 0
+        self._given_up: dict[str, str] = {}
         self._sources: dict[str, SourceFile | UnreadableSource] = {}
         self._cuts: dict[str, Cut] = {}
         self._units: dict[tuple[str, int], ir.Unit | UnreadableSource] = {}
@@ -82,20 +88,37 @@ class FactStore:
         if data is None:
             data = self._read(relative)
             look = self._looks.get(relative)
-            if look is not None and isinstance(data, bytes) and digest_of(data) != look.digest:
+            before = self._given_up.get(relative) if look is None else look.digest
+            if before is not None and isinstance(data, bytes) and digest_of(data) != before:
                 why = "the file was changed while ckptlint was running"
                 data = self._note(relative, 0, UnreadableSource(why))
-            if look is not None and isinstance(data, UnreadableSource):
+            if before is not None and isinstance(data, UnreadableSource):
                 self.changed_meanwhile = True
-            self._data[relative] = data
+            self._keep(relative, data)
         if isinstance(data, UnreadableSource):
             raise data.with_traceback(None)
         return data
+
+    def _keep(self, relative: str, data: bytes | UnreadableSource) -> None:
+        size = len(data) if isinstance(data, bytes) else 0
+        if self._kept_bytes + size > KEPT_BYTES:
+            kept: dict[str, bytes | UnreadableSource] = {}
+            for path, found in self._data.items():
+                if isinstance(found, UnreadableSource):
+                    kept[path] = found
+                elif path not in self._looks:
+                    self._given_up[path] = digest_of(found)
+            self._data = kept
+            self._kept_bytes = 0
+        self._kept_bytes += size
+        self._data[relative] = data
 
     def source(self, relative: str) -> SourceFile:
         """The text of a file; raises UnreadableSource."""
         source = self._sources.get(relative)
         if source is None:
+            if len(self._sources) >= KEPT_TEXTS:
+                self._sources.clear()
             source = self._sources[relative] = self._decode(relative)
         if isinstance(source, UnreadableSource):
             raise source.with_traceback(None)
@@ -138,24 +161,9 @@ class FactStore:
         except UnreadableSource:
             return None
 
-    def is_kept(self, relative: str) -> bool:
-        """Whether an earlier run has kept facts of this file, as it is now."""
-        with contextlib.suppress(UnreadableSource):
-            self.headers(relative)
-        return relative in self._saved
-
-    def is_known(self, relative: str, unit: int) -> bool:
-        """Whether a unit needs no more work: it is lowered, kept in the cache, or known to be unreadable."""
-        try:
-            self.headers(relative)
-        except UnreadableSource:
-            return True
-        return (relative, unit) in self._units or unit in self._saved.get(relative, ())
-
-    def try_unit(self, relative: str, unit: int) -> None:
-        """Lower a unit if it can be read."""
-        with contextlib.suppress(UnreadableSource):
-            self._unit(relative, unit)
+    def lowered(self) -> tuple[tuple[str, int], ...]:
+        """The units that were asked for, as (file, unit)."""
+        return tuple(self._units)
 
     def saved_unit(self, relative: str, unit: int) -> SavedUnit:
         """A unit that was asked for, as plain data."""
@@ -168,9 +176,14 @@ class FactStore:
         )
 
     def adopt(self, relative: str, saved: SavedUnit) -> None:
-        """Take over a unit that another process has lowered."""
+        """Take over a unit that another process has lowered, with what could not be read of it."""
+        with contextlib.suppress(UnreadableSource):
+            self.headers(relative)
         self._saved.setdefault(relative, {})[saved.unit] = saved
         self._changed.add(relative)
+        if saved.errors:
+            with contextlib.suppress(UnreadableSource):
+                self._unit(relative, saved.unit)
 
     def save(self) -> None:
         """Write what is new to the cache."""

@@ -2,8 +2,8 @@
 
     callers.of("save_all")      ->  [("train.py", <unit "main">), ...]     units whose text holds `save_all(`
 
-For every file the set of the words before a "(" is taken once, when the first name is asked for; after that a name
-costs one look into each set, and only files that hold it are searched for the units.
+For every file the words before a "(" are taken once, when the first name is asked for; after that a name costs one look
+at each file's words, and only files that hold it are searched for the units.
 
     x = model.save_all (path)           no: not `save_all(`
     def save_all(path):                 no: its definition
@@ -13,7 +13,7 @@ costs one look into each set, and only files that hold it are searched for the u
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ckptlint.facts.store import FactStore
 from ckptlint.facts.units import UnitHeader
@@ -41,12 +41,17 @@ def _calls(text: str, name: str) -> Iterator[int]:
         at = text.find(name + "(", at + 1)
 
 
+def _joined(names: Iterable[bytes]) -> bytes:
+    """Names in one text, each between two "(": a sixth of the memory of a set."""
+    return b"(" + b"(".join(sorted(names)) + b"("
+
+
 class Callers:
     """The units that call a name."""
 
     def __init__(self, store: FactStore) -> None:
         self._store = store
-        self._called: list[tuple[str, frozenset[bytes]]] | None = None
+        self._called: list[tuple[str, bytes]] | None = None
         self._known: dict[str, tuple[tuple[str, UnitHeader], ...]] = {}
 
     def of(self, name: str) -> tuple[tuple[str, UnitHeader], ...]:
@@ -58,8 +63,8 @@ class Callers:
 
     def _search(self, name: str) -> tuple[tuple[str, UnitHeader], ...]:
         if self._called is None:
-            self._called = [(file, called_names(self._data(file))) for file in sorted(self._store.files)]
-        needle = name.encode()
+            self._called = [(file, _joined(called_names(self._data(file)))) for file in sorted(self._store.files)]
+        needle = _joined((name.encode(),))
         found: list[tuple[str, UnitHeader]] = []
         for file, called in self._called:
             if needle in called:

@@ -57,6 +57,9 @@ class Rule:
     default: ClassVar[bool] = True
     """False: on only when named by its code, a prefix of it or ALL."""
 
+    scans_keys: ClassVar[bool] = False
+    """True: it asks for `Project.key_edits`, which a second process can work out meanwhile."""
+
     about_the_run: ClassVar[bool] = False
     """True: it reports what happened while the other rules asked, so it is asked last."""
 

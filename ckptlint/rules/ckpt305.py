@@ -57,6 +57,7 @@ class UnanchoredPrefixReplace(Rule):
     since = "0.1.0"
     severity = Severity.WARNING
     fixable = "unsafe"
+    scans_keys = True
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a replacement."""

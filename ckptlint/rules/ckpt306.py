@@ -57,6 +57,7 @@ class UncheckedPrefixSlice(Rule):
     since = "0.1.0"
     severity = Severity.WARNING
     fixable = "both"
+    scans_keys = True
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a cut."""

@@ -51,6 +51,7 @@ class StripAsPrefix(Rule):
     since = "0.1.0"
     severity = Severity.ERROR
     fixable = "safe"
+    scans_keys = True
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a strip."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ckptlint.analysis.key_edits import KeyEdit, key_edits
+from ckptlint.analysis.key_edits import KeyEdit
 from ckptlint.findings import Confidence, Finding, Related
 from ckptlint.fixes.mending import key_prefix
 from ckptlint.rules.base import Rule
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def cuts(project: Project, kinds: frozenset[str]) -> Iterator[KeyEdit]:
     """The cuts of these kinds; the scan is made once for all rules."""
-    for cut in project.derived(_all):
+    for cut in project.key_edits:
         if cut.kind in kinds:
             yield cut
 
@@ -36,7 +36,3 @@ def report(rule: Rule, project: Project, cut: KeyEdit, message: str) -> Finding:
         related=tuple(sorted(Related(other, "and again here") for other in again if other != place)),
         fix=key_prefix.fix(project, cut),
     )
-
-
-def _all(project: Project) -> tuple[KeyEdit, ...]:
-    return tuple(key_edits(project.store))

@@ -10,7 +10,7 @@ import pytest
 
 from ckptlint.cache import Cache, FileIndex, digest_of, stamp_of
 from ckptlint.facts import ir
-from ckptlint.facts.parallel import MIN_ROWS, lower_ahead, marked_units
+from ckptlint.facts.parallel import MIN_FILES, beside
 from ckptlint.facts.store import FactStore
 from ckptlint.source import UnreadableSource
 
@@ -52,65 +52,83 @@ def forget_parsing(store: FactStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ckptlint.facts.extract.unit.parse_unit", refuse)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_many_processes_find_the_same_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = project(tmp_path)
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+def many(folder: Path) -> list[str]:
+    """As many files as a second process is worth, besides those of `project`."""
+    more = [f"small{number}.py" for number in range(MIN_FILES)]
+    for name in more:
+        (folder / name).write_text("x = 1\n")
+    return [*project(folder), *more]
+
+
+@forks
+def test_a_second_process_gives_its_result_and_all_that_it_has_lowered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = many(tmp_path)
     alone, together = FactStore(tmp_path, files), FactStore(tmp_path, files)
     expected = all_facts(alone)
-    units = all_units(together)
-    rows = sum(header.last_row for relative in files for header in together.headers(relative)[:1])
-    assert rows > MIN_ROWS
-    lower_ahead(together, units, jobs=3)
+    home = os.getpid()
+
+    def work() -> tuple[bool, int]:
+        return os.getpid() == home, len(all_facts(together)[0])
+
+    with beside(together, work, tuple[bool, int], jobs=2) as other:
+        assert other.result() == (False, len(expected[0]))
+        assert other.result() == (False, len(expected[0]))
     forget_parsing(together, monkeypatch)
-    assert all_facts(together) == expected
-    assert expected[1]
+    facts, unreadable = all_facts(together)
+    assert facts == expected[0]
+    assert sorted(unreadable) == sorted(expected[1]) != []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_child_that_dies_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = project(tmp_path)
-    expected = all_facts(FactStore(tmp_path, files))
+@forks
+@pytest.mark.parametrize("way", ["dies", "raises", "is stopped"])
+def test_without_a_result_the_work_is_done_at_home(tmp_path: Path, way: str, capfd: pytest.CaptureFixture[str]) -> None:
+    files = many(tmp_path)
     store = FactStore(tmp_path, files)
-    parent, try_unit = os.getpid(), FactStore.try_unit
 
-    def dying(self: FactStore, relative: str, unit: int) -> None:
-        if os.getpid() != parent and unit == 5:
+    def work() -> int:
+        if way == "raises":
+            raise ValueError
+        if way == "dies":
             os._exit(9)
-        try_unit(self, relative, unit)
+        time.sleep(60)
+        return 1
 
-    monkeypatch.setattr(FactStore, "try_unit", dying)
-    lower_ahead(store, all_units(store), jobs=2)
-    assert all_facts(store) == expected
+    with beside(store, work, int, jobs=2) as other:
+        if way != "is stopped":
+            assert other.result() is None
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+    assert all_facts(store) == all_facts(FactStore(tmp_path, files))
 
 
-def test_small_work_is_done_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.py").write_text("def f(): pass\n")
-    store = FactStore(tmp_path, ["a.py"])
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_one_job_or_a_small_project_is_done_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    files = many(tmp_path) if jobs == 1 else project(tmp_path)
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked"), raising=False)
-    lower_ahead(store, [("a.py", 1), ("a.py", 0), ("a.py", 1), ("gone.py", 0)], jobs=8)
-    assert store.is_known("a.py", 1)
+    with beside(FactStore(tmp_path, files), lambda: 1, int, jobs=jobs) as other:
+        assert other.result() is None
 
 
-def test_the_units_with_a_marker_are_those_to_lower_ahead(tmp_path: Path) -> None:
-    text = "import torch\ndef f():\n    pass\nclass A:\n    def g(self):\n        return 1\n    def h(self):\n"
-    (tmp_path / "a.py").write_text(text + "        torch.save(self.net, path)\n\nx = 'state_dict'\n")
-    store = FactStore(tmp_path, ["a.py"])
-    assert marked_units(store, "a.py") == [("a.py", 0), ("a.py", 3)]
-    assert marked_units(store, "a.py", [b"return 1"]) == [("a.py", 0), ("a.py", 2), ("a.py", 3)]
-    assert marked_units(store, "gone.py") == []
-
-
-def test_what_an_earlier_run_has_kept_is_not_lowered_ahead(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    files = project(root)
-    cold = opened(tmp_path / "cache", root, files)
-    assert marked_units(cold, "m0.py") == [("m0.py", 0)]
-    cold.skeleton("m0.py")
-    cold.save()
-    assert marked_units(opened(tmp_path / "cache", root, files), "m0.py") == []
+def test_what_is_given_up_for_memory_is_read_again_and_must_be_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ckptlint.facts.store.KEPT_BYTES", 10)
+    for name in ("a.py", "b.py", "c.py"):
+        (tmp_path / name).write_text("x = 12345\n")
+    store = FactStore(tmp_path, ["a.py", "b.py", "c.py"])
+    assert store.data("a.py") == store.data("b.py") == store.data("c.py") == b"x = 12345\n"
+    assert store.data("a.py") == b"x = 12345\n"
+    (tmp_path / "b.py").write_text("y = 12345\n")
+    with pytest.raises(UnreadableSource, match="changed while"):
+        store.data("b.py")
+    assert store.changed_meanwhile
 
 
 def test_a_file_that_changes_during_a_run_is_what_it_was_when_it_was_read(tmp_path: Path) -> None:
