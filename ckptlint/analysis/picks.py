@@ -218,8 +218,9 @@ def _is_loaded(value: Value) -> bool:
 
 
 def _may_be_loaded(value: Value) -> bool:
-    """A tensor out of a file, or one that is not known."""
-    return _is_loaded(value) or any(isinstance(plain, Opaque) for _, plain in alternatives(value))
+    """A tensor out of a file, or one that is not known; not one that is computed here, a moving average."""
+    unknown = [plain.symbol for _, plain in alternatives(value) if isinstance(plain, Opaque)]
+    return _is_loaded(value) or any(not symbol.startswith("(") for symbol in unknown)
 
 
 def note_copy_of_tensor(machine: Machine, tensor: TensorValue, given: Value, site: Site) -> None:
