@@ -58,10 +58,16 @@ class Fit(NamedTuple):
 
 
 def members_of(checkpoint: Checkpoint, entry: str) -> dict[str, Member]:
-    """The keys of one state dict (or pickled module) of a file, tensors and other values alike."""
+    """The keys of one state dict (or pickled module) of a file, tensors and other values alike.
+
+    Tensors inside a value (the packed parameters of a quantized layer are a tuple of two) are no keys of their own.
+    """
     found: dict[str, Member] = {}
+    deepest = next(
+        (len(one.path) + 1 for one in checkpoint.entries if one.name == entry and one.kind == "state dict"), None
+    )
     for tensor in checkpoint.tensors:
-        if tensor.entry == entry and tensor.persistent:
+        if tensor.entry == entry and tensor.persistent and (deepest is None or len(tensor.path) <= deepest):
             found[tensor.key] = Member(tensor.dtype, tensor.shape)
     for value in checkpoint.values:
         if value.entry == entry:

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ckptlint.checkpoint.model_fit import Member
+from ckptlint.failure import Failure
 from ckptlint.runtime.user_code import user_code
 
 
@@ -31,10 +32,25 @@ class Rehearsal(NamedTuple):
     unexpected: frozenset[str] | None
 
 
+def state_of(model: nn.Module) -> dict[str, object]:
+    """The model's state dict, with the parameters themselves where its code lets one ask for them.
+
+    Raises Failure when the model's own code fails.
+    """
+    try:
+        with user_code():
+            try:
+                return dict(model.state_dict(keep_vars=True))
+            except TypeError:  # a state_dict of the user's that takes no arguments
+                return dict(model.state_dict())
+    except Exception as error:  # the model's own code may raise anything
+        raise Failure(f"the model's own state_dict() raised {type(error).__name__}: {error}") from None
+
+
 def expected_members(model: nn.Module) -> dict[str, Member]:
     """The keys of the model's state dict with their dtypes and shapes."""
     found: dict[str, Member] = {}
-    for key, value in model.state_dict(keep_vars=True).items():
+    for key, value in state_of(model).items():
         if not isinstance(value, torch.Tensor):
             found[key] = Member(f"value of type {type(value).__name__}", None)
         elif is_lazy(value):
@@ -71,6 +87,8 @@ def rehearse(
     """Ask the model's own `load_state_dict` about the file's keys and shapes."""
     if any(member.shape is None for member in (*file.values(), *expected.values())):
         return Rehearsal(None, None, None)  # extra state would be set for real, lazy parameters take any shape
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        return Rehearsal(None, None, None)  # its parameters cannot be put back
     try:
         items = {key: _without_data(member, expected.get(key, member)) for key, member in file.items()}
     except RuntimeError:  # a shape of more elements than torch can count: some stranger's joke

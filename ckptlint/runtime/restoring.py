@@ -1,8 +1,8 @@
 """The real load: the model's own `load_state_dict` with the tensors on the device, and what the model holds afterwards.
 
 A model on the meta device takes the tensors as they are (`assign=True`), after the conversion that a copy would have
-done, so nothing is held twice. Where the model's own loading code copies instead, or a forward pass is to follow, the
-model is built for real on the device and the values are copied into it.
+done, so nothing is held twice. Where the model's own loading code copies instead, where there are other things than
+plain tensors, or a forward pass is to follow, the model is built for real on the device and copies the values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ckptlint.checkpoint.model_fit import Member
-from ckptlint.runtime.expected import find_dtype, with_metadata
+from ckptlint.runtime.expected import find_dtype, state_of, with_metadata
 from ckptlint.runtime.factory import Built, Factory
 from ckptlint.runtime.user_code import user_code
 
@@ -39,9 +39,9 @@ def restore(
     real: bool,
 ) -> Restored:
     """Load `state` into the model; with `real` into one that has real tensors everywhere."""
-    if built.device == "meta" and not real:
+    if built.device == "meta" and not real and all(map(_is_plain, state.values())):
         restored = _load(built.model, _converted(state, expected), metadata, strict=strict, assign=True)
-        left = _state(restored.model)
+        left = state_of(restored.model)
         if restored.refusal is not None or not any(_is_meta(left.get(key)) for key in state):
             return restored
         # Code of the model's own copied into tensors that have no data: it needs a model that has some.
@@ -76,8 +76,9 @@ def _converted(state: Mapping[str, object], expected: Mapping[str, Member]) -> d
     return made
 
 
-def _state(model: nn.Module) -> dict[str, object]:
-    return dict(model.state_dict(keep_vars=True))
+def _is_plain(value: object) -> bool:
+    """Whether a copy would keep the value as it is: of a sparse one it makes a dense one."""
+    return isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_quantized
 
 
 def _is_meta(value: object) -> bool:
@@ -89,7 +90,7 @@ def count_restored(model: nn.Module, equal: frozenset[str]) -> tuple[int, int]:
 
     A model without parameters is counted by its buffers.
     """
-    state = {key: value for key, value in _state(model).items() if isinstance(value, torch.Tensor)}
+    state = {key: value for key, value in state_of(model).items() if isinstance(value, torch.Tensor)}
     parameters = {key: value for key, value in state.items() if isinstance(value, nn.Parameter)} or state
     sizes: dict[int, int] = {}
     held: set[int] = set()

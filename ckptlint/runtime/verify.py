@@ -9,7 +9,6 @@ what can still be said after it is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -28,7 +27,7 @@ from ckptlint.runtime.choice import Choice, choose_entry
 from ckptlint.runtime.comparing import compare_keys, look_for_mend, mended_metadata
 from ckptlint.runtime.device import find_device
 from ckptlint.runtime.distributed import load_distributed
-from ckptlint.runtime.expected import expected_members
+from ckptlint.runtime.expected import expected_members, state_of
 from ckptlint.runtime.factory import Built, Factory
 from ckptlint.runtime.forward import Input, run_forward
 from ckptlint.runtime.judging import judge
@@ -61,6 +60,16 @@ class Compared(NamedTuple):
     expected: dict[str, Member]
     choice: Choice
     keys: Keys
+
+
+class Held(NamedTuple):
+    """The model's keys that hold the file's values, those that do not, those of which that cannot be told (quantized
+    tensors), and what they were compared with."""
+
+    equal: frozenset[str] = frozenset()
+    unequal: tuple[str, ...] = ()
+    unknown: frozenset[str] = frozenset()
+    reference: str = ""
 
 
 class Outcome(NamedTuple):
@@ -159,12 +168,10 @@ def _on_device(
     restored = restore(
         request.factory, built, given, expected, metadata, device, strict=strict, real=request.forward is not None
     )
-    equal: frozenset[str] = frozenset()
-    unequal: tuple[str, ...] = ()
-    reference = ""
+    after = Held()
     if restored.refusal is None:
-        equal, unequal, reference = _against_the_file(checkpoint, choice, here, restored.model, use)
-    share = count_restored(restored.model, equal)
+        after = _against_the_file(checkpoint, choice, here, restored.model, use)
+    share = count_restored(restored.model, after.equal | after.unknown)
     checked = Checked(
         nan=not_finite.nan,
         infinite=not_finite.infinite,
@@ -172,9 +179,9 @@ def _on_device(
         accepted=restored.refusal is None,
         mended=use is not None,
         refusal=restored.refusal,
-        unequal=unequal,
-        compared=len(equal) + len(unequal),
-        reference=reference,
+        unequal=after.unequal,
+        compared=len(after.equal) + len(after.unequal),
+        reference=after.reference,
         restored=share[0],
         parameters=share[1],
     )
@@ -189,21 +196,15 @@ def _on_device(
 
 def _against_the_file(
     checkpoint: Checkpoint, choice: Choice, here: OnDevice, model: nn.Module, mend: Mend | None
-) -> tuple[frozenset[str], tuple[str, ...], str]:
-    """The model's keys that hold the file's values, those that do not, and what they were compared with."""
-    after: Mapping[str, object] = model.state_dict()
+) -> Held:
+    """Read the file again and compare, tensor by tensor."""
+    after = state_of(model)
     file = here.reference or Reference(checkpoint, choice.entry, tensors_of(checkpoint, choice.entry))
-    equal: set[str] = set()
-    unequal: list[str] = []
+    answers: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for key in choice.file:
         new = key if mend is None else mend.plan.names[key]
         ours = after.get(new) if new is not None else None
-        theirs = file.get(key)
-        if new is None or theirs is None or not isinstance(ours, torch.Tensor) or ours.device.type == "meta":
-            continue
-        same = same_values(ours, theirs)
-        if same:
-            equal.add(new)
-        elif same is False:
-            unequal.append(new)
-    return frozenset(equal), tuple(unequal), file.how
+        if new is not None and isinstance(ours, torch.Tensor) and ours.device.type != "meta":
+            theirs = file.get(key)
+            answers[None if theirs is None else same_values(ours, theirs)].append(new)
+    return Held(frozenset(answers[True]), tuple(answers[False]), frozenset(answers[None]), file.how)

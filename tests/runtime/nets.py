@@ -83,6 +83,28 @@ class Masked(nn.Module):
         self.register_buffer("mask", torch.full((2, 2), float("-inf")).triu(1))
 
 
+class OwnStateDict(Net):
+    """A state_dict of its own that takes no arguments."""
+
+    def state_dict(self) -> dict[str, torch.Tensor]:  # type: ignore[override]
+        return dict(super().state_dict())
+
+
+class NoStateDict(Net):
+    """A state_dict that fails."""
+
+    def state_dict(self, **_: object) -> dict[str, torch.Tensor]:  # type: ignore[override]
+        raise KeyError("not yet")
+
+
+def scripted() -> nn.Module:
+    return torch.jit.script(Pairs())
+
+
+def quantized() -> nn.Module:
+    return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 2)), {nn.Linear}, torch.qint8)
+
+
 class Rows(nn.Module):
     """Parameters of the names and shapes that the hand-made files of old formats have."""
 

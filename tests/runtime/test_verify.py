@@ -186,6 +186,32 @@ def test_what_is_no_tensor_goes_to_torch(tmp_path: Path, verify: Verify) -> None
     assert verify(save(sparse, tmp_path / "b.pth"), "Masked").found["loaded"]["because"] == "fc.weight is sparse_coo"
 
 
+def test_a_refusal_that_only_the_real_load_shows(tmp_path: Path, verify: Verify) -> None:
+    """Keys and shapes fit, and torch cannot copy a sparse tensor into a dense one."""
+    sparse = {"fc.weight": torch.eye(2).to_sparse(), "fc.bias": torch.ones(2), "mask": torch.ones(2, 2)}
+    answer = verify(save(sparse, tmp_path / "b.pth"), "Masked")
+    assert answer.code == 1
+    assert answer.found["keys"]["torch_says"] is None
+    with pytest.raises(RuntimeError) as raised:
+        nets.Masked().load_state_dict(sparse)
+    assert answer.found["checked"]["refusal"] == str(raised.value)
+
+
+def test_models_with_ways_of_their_own(tmp_path: Path, verify: Verify, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save(nets.Net().state_dict(), tmp_path / "a.pth")
+    assert verify(path, "OwnStateDict").code == 0
+    assert main(["verify", str(path), "--model", "tests.runtime.nets:NoStateDict"]) == 2
+    assert "the model's own state_dict() raised KeyError" in capsys.readouterr().err
+    assert verify(save(nets.Pairs().state_dict(), path), "scripted").code == 0
+    assert verify(save(nn.DataParallel(nets.Pairs()).state_dict(), path), "scripted").code == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantized_weights_are_not_taken_for_lost(tmp_path: Path, verify: Verify) -> None:
+    answer = verify(save(nets.quantized().state_dict(), tmp_path / "a.pth"), "quantized")
+    assert answer.code == 0, answer.found["findings"]
+
+
 def test_the_entry_that_fits_is_taken(tmp_path: Path, verify: Verify) -> None:
     wrapped = nn.DataParallel(nets.Net()).state_dict()
     value = {"other": nets.Tied().state_dict(), "net": wrapped, "ema": nets.Net().state_dict()}
