@@ -39,8 +39,9 @@ from ckptlint.analysis.values import (
     choose,
 )
 
-#: The prefixes of files in which a wrapper's own keys are followed.
-WITH_EXTRA = ("", "module.")
+#: The prefixes of files behind which such names, and a wrapper's own keys, are followed: each piece is one more
+#: alternative of all that is made of the file, and behind other prefixes hardly anything is done to them.
+FOLLOWED = ("", "module.")
 
 
 def apart(machine: Machine, value: Value) -> Value:
@@ -75,7 +76,8 @@ def pieces(machine: Machine, content: Content) -> list[tuple[Guard, Content]]:
     if content.shape is not None:
         names = [name for name, child in content.shape.children if name in TOKENS and not child.tensor]
     else:
-        names = sorted(machine.own_names.intersection(TOKENS)) if content.file is not None else []
+        followed = content.file is not None and content.prefix in FOLLOWED
+        names = sorted(machine.own_names.intersection(TOKENS)) if followed else []
     beginnings = {f"{name}.": Literal(key_tests.starts_with(f"{name}."), "truthy") for name in names}
     beginnings |= {name: Literal(key_tests.starts_with(name), "truthy") for name in content.extra}
     rest = msgspec.structs.replace(content, extra=()) if content.extra else content
@@ -89,11 +91,8 @@ def pieces(machine: Machine, content: Content) -> list[tuple[Guard, Content]]:
 
 
 def possible_extra(machine: Machine, prefix: str) -> tuple[str, ...]:
-    """The keys beside those of a module that a file whose keys have that prefix may have.
-
-    Asked for the common prefixes alone: each piece is one more alternative of all that is made of the file.
-    """
-    return tuple(sorted(machine.own_names.difference(TOKENS))) if prefix in WITH_EXTRA else ()
+    """The keys beside those of a module that a file whose keys have that prefix may have."""
+    return tuple(sorted(machine.own_names.difference(TOKENS))) if prefix in FOLLOWED else ()
 
 
 def expected(machine: Machine, files: Iterable[str]) -> None:

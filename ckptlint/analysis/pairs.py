@@ -28,7 +28,7 @@ from ckptlint.analysis.evidence import (
 )
 from ckptlint.analysis.fit import Fit
 from ckptlint.analysis.guards import Guard, Literal, both, not_all
-from ckptlint.analysis.own_names import WITH_EXTRA
+from ckptlint.analysis.own_names import FOLLOWED
 from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import Content, Shape, Site
 
@@ -283,7 +283,7 @@ def _meeting(
         return None
     if written.piece:
         read = msgspec.structs.replace(read, piece=written.piece)
-    if not written.extra or read.assumed not in WITH_EXTRA:
+    if not written.extra or read.assumed not in FOLLOWED:
         read = msgspec.structs.replace(read, extra=target.shape.extra if written.extra else ())
     found = fit.picked(read, target.shape) if read.filtered else fit.compare(read, written.shape, target.shape)
     if found is fit.VOID:
