@@ -30,6 +30,8 @@ from ckptlint.knowledge.entries import Load
 Arguments = tuple[tuple[Value, ...], dict[str, Value]]
 
 #: A function of an unknown library with such a name, given a state dict, is taken to write it to a file.
+#: What a `forward` does besides computing: `self.features = Wrapper(self.features)`, `self.loss.weight = w`.
+_REGISTERS = re.compile(r"DataParallel|weight =|\.save\(|self\.(\w+) = [\w.]+\(self\.\1\b")
 _SAVES = re.compile(r"(?i)(?:^|[._])(?:save|dump|write)\w*$|save_?(?:checkpoint|model|state|ckpt|network)")
 
 _CONSUME = "torch.nn.modules.utils.consume_prefix_in_state_dict_if_present"
@@ -284,8 +286,7 @@ def _registers(machine: Machine, function: Function) -> bool:
     if code not in machine.registering:
         header = machine.store.headers(info.file)[info.unit]
         lines = machine.lines(info.file)[header.first_row - 1 : header.last_row]
-        telling = ("DataParallel", "weight =", ".save(")
-        machine.registering[code] = bool(info.unit) and any(word in line for line in lines for word in telling)
+        machine.registering[code] = bool(info.unit) and any(_REGISTERS.search(line) for line in lines)
     return machine.registering[code]
 
 
