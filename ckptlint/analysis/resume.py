@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from ckptlint.analysis import classes
 from ckptlint.analysis.events import ApplyEvent, SaveEvent, TrainingEvent
 from ckptlint.analysis.guards import both
 from ckptlint.analysis.training import class_of, key_of
@@ -40,7 +41,9 @@ _OBJECT = re.compile(r"<object (\d+)>")
 class Forgotten(msgspec.Struct, frozen=True):
     """A part of training that a resume forgets: its `role`, its class, and where to say so.
 
-    `saved`: its state is in the file, and nobody gives it back. `resumed` is where the model gets its weights.
+    `saved`: its state is in the file, and nobody gives it back. `resumed` is where the model gets its weights, `made`
+    where the part is made, `written` the place of the file's dict, and `entries` the dict itself. `used` is a call that
+    steps it; `by_scaler`: as the argument of the scaler's. `has_state_dict`: it is known to have the two methods.
     """
 
     site: Site
@@ -50,6 +53,10 @@ class Forgotten(msgspec.Struct, frozen=True):
     resumed: Site
     made: Site | None
     written: Site | None
+    entries: Site | None
+    used: Site
+    by_scaler: bool
+    has_state_dict: bool
 
 
 def forgotten(project: Project) -> Iterator[Forgotten]:
@@ -98,7 +105,8 @@ def resumes(
 def _forgotten_by(
     machine: Machine, training: list[TrainingEvent], saves: list[SaveEvent], resumed: ApplyEvent
 ) -> Iterator[Forgotten]:
-    written = _checkpoint_of(machine, saves, resumed)
+    save = _checkpoint_of(machine, saves, resumed)
+    written = _place_of_dict(save) if save is not None else None
     asked = _asked_for(machine, resumed)
     for role, used_by in machine.roles.used_by.items():
         ours = [event for event in training if event.role == role]
@@ -114,7 +122,10 @@ def _forgotten_by(
         kept = kept or (role == "ema" and _held_acts(machine, training, lost.key, "state_dict"))
         site = resumed.site if kept else _place(written, made, role, resumed)
         name = class_of(machine, lost.key)
-        yield Forgotten(site, role, name, kept, resumed.site, made, written)
+        entries = save.made if save is not None else None
+        by_scaler = role == "optimizer" and any(one.role == "scaler" and one.site == lost.site for one in training)
+        known = _has_state_dict(machine, lost.key, role)
+        yield Forgotten(site, role, name, kept, resumed.site, made, written, entries, lost.site, by_scaler, known)
 
 
 def _asked_for(machine: Machine, resumed: ApplyEvent) -> set[str]:
@@ -131,8 +142,8 @@ def _place(written: Site | None, made: Site | None, role: str, resumed: ApplyEve
     return written or made or resumed.site
 
 
-def _checkpoint_of(machine: Machine, saves: list[SaveEvent], resumed: ApplyEvent) -> Site | None:
-    """The dict that the resumed file was written from: a model stands under the entry that the reader asks for."""
+def _checkpoint_of(machine: Machine, saves: list[SaveEvent], resumed: ApplyEvent) -> SaveEvent | None:
+    """The save that wrote the resumed file: a model stands under the entry that the reader asks for."""
     entries = {source.content.entry for source in resumed.sources if source.content is not None}
     fitting = [
         save
@@ -144,10 +155,13 @@ def _checkpoint_of(machine: Machine, saves: list[SaveEvent], resumed: ApplyEvent
     ]
     if not fitting:
         return None
-    fullest = max(fitting, key=lambda save: len({part.entry[:1] for part in save.parts}))
+    return max(fitting, key=lambda save: len({part.entry[:1] for part in save.parts}))
+
+
+def _place_of_dict(fullest: SaveEvent) -> Site:
+    """Where the dict is written down: in the call itself, or before."""
     if fullest.made is not None and (fullest.made.file, fullest.made.unit) != (fullest.site.file, fullest.site.unit):
         return fullest.made
-    # a dict that is written down in the call itself, or one that was filled before
     return fullest.site if fullest.made is None or fullest.made.node > fullest.site.node else fullest.made
 
 
@@ -192,6 +206,18 @@ def _has_state(machine: Machine, event: TrainingEvent, used: list[TrainingEvent]
     if "ReduceLROnPlateau" in class_of(machine, event.key):
         return True
     return not any(step.given for step in steps)
+
+
+def _has_state_dict(machine: Machine, key: str, role: str) -> bool:
+    """Whether the part is of a class of torch or the like, or of one with both methods."""
+    info = _info(machine, key)
+    if info is None:
+        return role == "optimizer"
+    if info.kind != "instance" or info.cls is None:
+        return info.kind == "foreign"
+    own = (classes.attribute(machine, info.cls, name) for name in ("state_dict", "load_state_dict"))
+    bases = classes.external_bases(machine, info.cls)
+    return all(method is not None for method in own) or any(machine.roles.of_class(base) == role for base in bases)
 
 
 def held_by(machine: Machine, key: str) -> set[str]:

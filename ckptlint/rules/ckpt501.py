@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ckptlint.analysis.resume import Forgotten, forgotten
 from ckptlint.findings import Confidence, Finding, Related, Severity
+from ckptlint.fixes.mending import resume_state
 from ckptlint.rules.base import Rule
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class IncompleteResume(Rule):
     and, where training is resumed, `optimizer.load_state_dict(checkpoint["optimizer"])` and so on.
 
     ## Fix safety
-    There is no fix yet: the entries have to be added where the file is written and where it is read.
+    The fix adds one missing entry to the dict that is saved, and its load where training is resumed, if the dict is
+    written down in the same file and the part has a name at both places. It is unsafe: the resumed run is another one.
 
     ## References
     - [Saving a general checkpoint](https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html#saving-loading-a-general-checkpoint-for-inference-and-or-resuming-training)
@@ -58,7 +60,7 @@ class IncompleteResume(Rule):
     name = "incomplete-resume"
     since = "0.1.0"
     severity = Severity.WARNING
-    fixable = "none"
+    fixable = "unsafe"
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a place, for all that is missing there."""
@@ -84,6 +86,7 @@ class IncompleteResume(Rule):
             place=place,
             statement=project.statement(first.site),
             related=tuple(sorted(one for one in related if one.place != place)),
+            fix=resume_state.fix(project, group),
         )
 
 
