@@ -52,7 +52,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
     """A file is written. `implied` tells that a framework does it.
 
     `once`: of several processes that get here, one writes. `tests` are the tests of ranks that were passed. `pickles`:
-    objects go in as they are. `made` is the place of the dict that is written.
+    objects go in as they are. `rounds` are the loops around it. `made` is the place of the dict that is written.
     """
 
     site: Site
@@ -68,6 +68,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
     tests: tuple[RankTest, ...] = ()
     pickles: bool = True
     read_by: str = "torch.load"
+    rounds: tuple[int, ...] = ()
 
 
 class LoadEvent(msgspec.Struct, frozen=True):
@@ -387,6 +388,7 @@ class Events(msgspec.Struct):
     loads: list[LoadEvent] = []
     reads: list[ReadEvent] = []
     allowances: list[Site] = []
+    renames: list[Site] = []
     applies: list[ApplyEvent] = []
     results: list[ResultEvent] = []
     copies: list[CopyEvent] = []

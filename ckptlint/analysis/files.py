@@ -66,6 +66,7 @@ def save(
             rank_tests.passed(machine),
             pickles,
             read_by,
+            machine.rounds.around,
         )
     )
     key = _path_key(machine, path)

@@ -58,6 +58,8 @@ def call_external(
         return python.call_builtin(machine, name[len("builtins.") :], positional, keywords, site)
     if name in machine.knowledge.pickles.allowances:
         machine.events.allowances.append(site)
+    if name in machine.knowledge.pickles.renames:
+        machine.events.renames.append(site)
     known = _by_knowledge(machine, name, given, site)
     if known is not None:
         return known

@@ -90,12 +90,13 @@ class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PickleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What torch.load takes with weights_only=True: classes from outside, and what methods give plain values.
 
-    `allowances` are the calls that make it take more.
+    `allowances` are the calls that make it take more, `renames` those that put a finished file in its place.
     """
 
     plain: tuple[str, ...]
     methods: frozenset[str]
     allowances: frozenset[str]
+    renames: frozenset[str]
 
 
 class Fetch(Entry, frozen=True, kw_only=True):
