@@ -11,6 +11,8 @@ loaded.
 
 from __future__ import annotations
 
+import re
+
 from ckptlint.analysis.events import SlipEvent, TargetCase
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import symbol_of
@@ -35,20 +37,29 @@ OF_LOAD_STATE_DICT = frozenset(("strict", "assign"))
 #: What is to be saved, as ignite calls it: https://docs.pytorch.org/ignite/generated/ignite.handlers.checkpoint.Checkpoint.html
 _SAVED_LATER = "to_save"
 
+#: Names of things that have a method `state_dict`.
+_NAMED_SO = re.compile(r"(?i)(?:model|module|net|network|optimi[sz]er|optim|scheduler|scaler|ema|encoder|decoder)$")
+
 _DEEPEST = 3
 
 
 def note_reference(machine: Machine, value: Value, site: Site) -> None:
     """`model.state_dict` was read and not called: where it was, in case it is saved."""
     for _, plain in alternatives(value):
-        if _is_state_dict(plain):
+        if _is_state_dict(machine, plain):
             machine.notes.uncalled[plain] = site
 
 
-def _is_state_dict(value: Value) -> bool:
+def _is_state_dict(machine: Machine, value: Value) -> bool:
+    """The method of a module or an optimizer; other objects may keep a dict under that name."""
     if isinstance(value, Bound) and isinstance(value.function, Function):
         return value.function.name == "state_dict"
-    return isinstance(value, Method) and value.name == "state_dict" and isinstance(value.receiver, (Ref, Opaque))
+    if not isinstance(value, Method) or value.name != "state_dict":
+        return False
+    owner = value.receiver
+    if isinstance(owner, Ref):
+        return machine.info(owner).kind in ("module", "foreign")
+    return isinstance(owner, Opaque) and _NAMED_SO.search(owner.symbol) is not None
 
 
 def note_saved(machine: Machine, value: Value, use: str = "saved", depth: int = 0) -> None:

@@ -75,8 +75,8 @@ class SwallowedLoadFailure(Rule):
             code=self.code,
             name=self.name,
             message=(
-                f"{what}, and all goes on with the weights that the model was built with: training begins from "
-                "scratch, testing measures a random model"
+                f"{what}, and all goes on without it: training begins from scratch, testing measures a model with "
+                "random weights"
             ),
             severity=self.severity,
             confidence=Confidence.HIGH if found.kind == "failed" else Confidence.MEDIUM,
