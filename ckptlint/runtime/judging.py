@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ckptlint.checkpoint.fold import fold
 from ckptlint.checkpoint.harmless import harmless
@@ -70,22 +70,20 @@ def _shortened(lines: list[str]) -> str:
 
 def _about_values(checked: Checked, parameters: frozenset[str]) -> Iterator[Finding]:
     if checked.nan:
-        count = sum(checked.nan.values())
-        yield Finding(
-            "error",
-            "nan",
-            f"{_count(count, 'value')} in {_count(len(checked.nan), 'tensor')} NaN: {_folded(checked.nan)}",
-        )
+        yield Finding("error", "nan", _not_finite("NaN", checked.nan))
     ends = frozenset(end for name in parameters for end in _ends(name)) if checked.infinite else frozenset()
     weights = [key for key in checked.infinite if key in ends or not parameters.isdisjoint(_ends(key))]
     buffers = [key for key in checked.infinite if key not in set(weights)]
     if weights:
-        count = sum(checked.infinite[key] for key in weights)
-        text = f"{_count(count, 'value')} in {_count(len(weights), 'tensor')} infinite: "
-        yield Finding("error", "infinite", text + _folded(weights))
+        yield Finding("error", "infinite", _not_finite("infinity", {key: checked.infinite[key] for key in weights}))
     if buffers:
         text = f"infinities in {_count(len(buffers), 'buffer')}, as attention masks have them: {_folded(buffers)}"
         yield Finding("note", "infinite-buffer", text)
+
+
+def _not_finite(what: str, found: Mapping[str, int]) -> str:
+    count = f"{_count(sum(found.values()), 'value')} in {_count(len(found), 'tensor')}"
+    return f"{what} in {_folded(found)} ({count}): the weights were spoiled before they were saved"
 
 
 def _ends(key: str) -> list[str]:

@@ -9,6 +9,7 @@ what can still be said after it is said.
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from ckptlint.checkpoint.mends import Mend
 from ckptlint.checkpoint.model import Checkpoint
 from ckptlint.checkpoint.model_fit import Member
 from ckptlint.checkpoint.places import locate
+from ckptlint.checkpoint.progress import Progress
 from ckptlint.checkpoint.read import open_checkpoint
 from ckptlint.checkpoint.source import is_remote
 from ckptlint.failure import Failure
@@ -26,7 +28,6 @@ from ckptlint.runtime import memory
 from ckptlint.runtime.choice import Choice, choose_entry
 from ckptlint.runtime.comparing import compare_keys, look_for_mend, mended_metadata
 from ckptlint.runtime.device import find_device
-from ckptlint.runtime.distributed import load_distributed
 from ckptlint.runtime.expected import expected_members, state_of
 from ckptlint.runtime.factory import Built, Factory
 from ckptlint.runtime.forward import Input, run_forward
@@ -152,6 +153,9 @@ def _on_device(
     checkpoint, built, expected, choice, keys = compared
     try:
         if checkpoint.format == "distributed":
+            # torch.distributed.checkpoint takes most of a second to import.
+            from ckptlint.runtime.distributed import load_distributed  # noqa: PLC0415
+
             here = load_distributed(checkpoint, choice.entry, choice.file, device)
         else:
             here = load_entry(checkpoint, choice.entry, device)
@@ -201,10 +205,12 @@ def _against_the_file(
     after = state_of(model)
     file = here.reference or Reference(checkpoint, choice.entry, tensors_of(checkpoint, choice.entry))
     answers: dict[bool | None, list[str]] = {True: [], False: [], None: []}
-    for key in choice.file:
-        new = key if mend is None else mend.plan.names[key]
-        ours = after.get(new) if new is not None else None
-        if new is not None and isinstance(ours, torch.Tensor) and ours.device.type != "meta":
-            theirs = file.get(key)
-            answers[None if theirs is None else same_values(ours, theirs)].append(new)
+    with Progress("compare", here.nbytes, sys.stderr) as progress:
+        for key in choice.file:
+            new = key if mend is None else mend.plan.names[key]
+            ours = after.get(new) if new is not None else None
+            if new is not None and isinstance(ours, torch.Tensor) and ours.device.type != "meta":
+                theirs = file.get(key)
+                answers[None if theirs is None else same_values(ours, theirs)].append(new)
+                progress.advance(0 if theirs is None else theirs.nbytes)
     return Held(frozenset(answers[True]), tuple(answers[False]), frozenset(answers[None]), file.how)
