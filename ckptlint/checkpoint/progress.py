@@ -30,7 +30,7 @@ class Progress:
         if now < self._next:
             return
         self._next = now + 0.1
-        share = self.done / self.total if self.total else 1.0
+        share = min(1.0, self.done / self.total) if self.total else 1.0
         bar = ("#" * int(_WIDTH * share)).ljust(_WIDTH, ".")
         self.stream.write(f"\r{self.what} [{bar}] {100 * share:3.0f}%")
         self.stream.flush()

@@ -59,3 +59,13 @@ def test_nothing_for_quick_work() -> None:
     with Progress("copy", 1000, stream) as bar:
         bar.advance(1000)
     assert stream.getvalue() == ""
+
+
+def test_never_more_than_all_of_it(clock: list[float]) -> None:
+    """Tied tensors are counted twice where the bytes are not."""
+    stream = Terminal()
+    with Progress("compare", 100, stream) as bar:
+        bar.advance(10)
+        bar.advance(300)
+    assert "100%" in shown(stream)[-1]
+    assert "#" * 31 not in shown(stream)[-1]
