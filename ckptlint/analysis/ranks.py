@@ -44,6 +44,10 @@ _DEVICES = 8
 SPAWNED = "spawned process index"
 
 
+#: What values are called that could be too many things to follow: the number of the process may be in them.
+_LOST = frozenset(("mixed", "compare", "not", "bool", "any", "entry", "element", "unpacked"))
+
+
 class Unknown(Enum):
     """Why a symbol has no number: it is about other things, about the launch, or about ranks in an odd way."""
 
@@ -65,13 +69,15 @@ class Ranks:
         self._known: dict[str, str] = {}
 
     def kind(self, symbol: str) -> str:
-        """ "rank", "local", "node", "main", "local main", "world", "devices", "launched", "launch", "odd" or ""."""
+        """Of the words of the module: "rank", "local", "main", "local main", "odd", ...; "" for other things."""
         known = self._known.get(symbol)
         if known is None:
             known = self._known[symbol] = self._kind(symbol.partition("@")[0])
         return known
 
     def _kind(self, symbol: str) -> str:
+        if symbol in _LOST:
+            return "lost"
         if self._apart.search(symbol) or symbol.startswith(("exception", "a load", "file ", "prefix of", "key ")):
             return ""
         if self._launched.search(symbol):
@@ -122,7 +128,7 @@ class Ranks:
             "devices": _DEVICES,
             "launched": True,
         }
-        unknown = {"launch": Unknown.LAUNCH, "odd": Unknown.ODD}
+        unknown = {"launch": Unknown.LAUNCH, "odd": Unknown.ODD, "lost": Unknown.ODD}
         return values[kind] if kind in values else unknown.get(kind, Unknown.OTHER)
 
 

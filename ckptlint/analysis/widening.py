@@ -41,7 +41,10 @@ def join(machine: Machine, cases: Sequence[tuple[Guard, Value]], name: str) -> V
             guards = [frozenset.intersection(*guards)]
         stands_for = _some_module(machine, name, distinct) if kind == () else group[0][1]
         fewer += [(guard, stands_for) for guard in guards]
-    return choose(fewer, name)
+    chosen = choose(fewer, name)
+    if chosen == Opaque(name) and any(machine.ranks.mentions(one) for guard, _ in fewer for one in guard):
+        return Opaque(f"{name} | rank")  # what it is depends on the process, in ways that are lost here
+    return chosen
 
 
 def _some_module(machine: Machine, name: str, distinct: set[Value]) -> Opaque:
