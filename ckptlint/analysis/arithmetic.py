@@ -12,6 +12,7 @@ from ckptlint.analysis.guards import Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
+    TENSOR,
     Choice,
     ClassValue,
     Const,
@@ -51,7 +52,7 @@ def unary(op: str, value: Value) -> Value:
             return Const(-value.value)
         if op == "+":
             return value
-    return Opaque(shorten(op + symbol_of(value)))
+    return Opaque(shorten(op + symbol_of(value)), kind=numeric_kind((value,)))
 
 
 def pieces(value: Value) -> tuple[str | Opaque, ...] | None:
@@ -133,8 +134,9 @@ def _together(machine: Machine, left: Ref, right: Ref) -> Value:
 
 
 def numeric_kind(values: Iterable[Value]) -> str:
-    """The kind of numpy's that a calculation with these gives; numbers of Python leave it."""
-    return next((one.kind for one in values if isinstance(one, Opaque) and one.kind.startswith("numpy.")), "")
+    """The kind of numpy's or torch's that a calculation with these gives; numbers of Python leave it."""
+    kinds = (one.kind for one in values if isinstance(one, Opaque))
+    return next((kind for kind in kinds if kind.startswith("numpy.") or kind == TENSOR), "")
 
 
 def _textual(value: Value) -> bool:

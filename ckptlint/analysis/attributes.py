@@ -8,13 +8,14 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 from __future__ import annotations
 
 from ckptlint.analysis import classes, entries, functions, imports, loaded, results, shapes, training
-from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent
+from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent, TensorEvent
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
     NONE,
+    TENSOR,
     Bound,
     Choice,
     ClassValue,
@@ -321,7 +322,24 @@ def write(machine: Machine, owner: Value, name: str, value: Value, site: Site) -
     elif isinstance(owner, PythonModule):
         machine.memory.write(imports.module_scope(machine, owner.file), name, value)
     elif isinstance(owner, Ref):
+        _note_tensor(machine, owner, name, value, site)
         machine.set(owner, name, value, site)
+
+
+def _note_tensor(machine: Machine, owner: Ref, name: str, value: Value, site: Site) -> None:
+    """A module that keeps a tensor as a plain attribute; what is registered by that name stays registered."""
+    info = machine.info(owner)
+    if info.kind != "module" or not isinstance(info.cls, ClassValue) or name in info.buffers:
+        return
+    if any(_is_tensor(machine, plain) for _, plain in alternatives(value)):
+        machine.events.tensors.append(TensorEvent(site, name, owner.id, info.cls.name))
+
+
+def _is_tensor(machine: Machine, value: Value) -> bool:
+    if isinstance(value, Opaque):
+        return value.kind == TENSOR
+    cls = machine.info(value).cls if isinstance(value, Ref) else None
+    return isinstance(cls, External) and cls.name.startswith("torch.") and cls.name.endswith("Tensor")
 
 
 def write_each(machine: Machine, owner: Choice, name: str, value: Value, site: Site) -> None:

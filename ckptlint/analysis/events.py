@@ -381,6 +381,15 @@ class ProgressEvent(msgspec.Struct, frozen=True):
     at: Moment
 
 
+class TensorEvent(msgspec.Struct, frozen=True):
+    """`self.name = tensor` on a module: neither a parameter nor a buffer. `cls` is the name of the module's class."""
+
+    site: Site
+    name: str
+    owner: int
+    cls: str
+
+
 class Events(msgspec.Struct):
     """All that happened, in the order of the run."""
 
@@ -389,6 +398,7 @@ class Events(msgspec.Struct):
     reads: list[ReadEvent] = []
     allowances: list[Site] = []
     renames: list[Site] = []
+    tensors: list[TensorEvent] = []
     applies: list[ApplyEvent] = []
     results: list[ResultEvent] = []
     copies: list[CopyEvent] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ckptlint.analysis import collectives, entries, keys, live, loaded, modules, picks, state_dicts
-from ckptlint.analysis.arithmetic import pieces, text
+from ckptlint.analysis.arithmetic import numeric_kind, pieces, text
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -115,7 +115,7 @@ def module_method(
             return _grow(machine, receiver, name, positional, site)
     else:
         machine.give(positional)
-    kind = receiver.kind if isinstance(receiver, Opaque) and receiver.kind.startswith("numpy.") else ""
+    kind = numeric_kind((receiver,))
     kind = "" if name in machine.knowledge.pickles.methods else kind
     return Opaque(shorten(f"{symbol_of(receiver)}.{name}()"), kind=kind)
 

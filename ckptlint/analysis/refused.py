@@ -64,7 +64,8 @@ def kind_of(machine: Machine, part: SavedPart) -> str:
         return ""
     if isinstance(value, Opaque):
         steps = value.symbol in machine.seen.stepped and value.symbol in machine.seen.with_state
-        return value.kind or (OPTIMIZER if steps else "")
+        kind = "" if machine.knowledge.is_plain(value.kind) else value.kind
+        return kind or (OPTIMIZER if steps else "")
     if isinstance(value, ClassValue):
         return "type"
     if isinstance(value, External):

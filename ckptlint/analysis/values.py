@@ -52,6 +52,10 @@ class Opaque(msgspec.Struct, frozen=True):
 MODULE = "torch.nn.Module"
 
 
+#: The kind of what is surely a tensor.
+TENSOR = "torch.Tensor"
+
+
 class External(msgspec.Struct, frozen=True):
     """Something importable from outside the project, by its dotted name: `torch.nn.DataParallel`."""
 
