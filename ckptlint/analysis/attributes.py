@@ -339,7 +339,10 @@ def _is_tensor(machine: Machine, value: Value) -> bool:
     if isinstance(value, Opaque):
         return value.kind == TENSOR
     cls = machine.info(value).cls if isinstance(value, Ref) else None
-    return isinstance(cls, External) and cls.name.startswith("torch.") and cls.name.endswith("Tensor")
+    if not isinstance(cls, External):
+        return False
+    legacy = cls.name.startswith("torch.") and cls.name.endswith("Tensor")  # torch.FloatTensor(...)
+    return legacy or machine.knowledge.made(cls.name) == TENSOR
 
 
 def write_each(machine: Machine, owner: Choice, name: str, value: Value, site: Site) -> None:

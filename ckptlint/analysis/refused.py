@@ -77,5 +77,6 @@ def kind_of(machine: Machine, part: SavedPart) -> str:
         return info.cls.name
     if info.kind == "foreign":
         name = class_name(machine, info.cls)
+        name = machine.knowledge.made(name) or name
         return "" if machine.knowledge.is_plain(name) else name
     return ""

@@ -8,6 +8,8 @@
 - `obstacles`: what might stop working and cannot be changed; it makes a fix unsafe.
 - `mend`: all of it together, the fix of CKPT101, CKPT102 and CKPT301.
 - `access`: the fix of CKPT106. `loss`: the fix of CKPT201.
+- `snapshot` (CKPT105), `whole_module` (CKPT103), `plain_entry` (CKPT110), `atomic_save` (CKPT109), `buffer` (CKPT203),
+  `read_arguments` (CKPT311, CKPT312): fixes of one place; `entry_value` finds what is written into an entry.
 
 The texts are written by `ckptlint.fixes.shapes`; here it is decided what they are about.
 """
