@@ -87,6 +87,9 @@ def _names_compared(content: Content, body: Shape, target: Shape) -> Fit:
         return _piece(content, body, target)
     if prefix.startswith(CUT):
         return Fit("differs", _names(target, target.prefix), (), nothing=True, reason="cut")
+    eaten = [name for name, child in body.children if f"{name}." in content.emptied and not child.tensor]
+    if eaten and content.prefix == target.prefix:
+        return _eaten(content, body, target, eaten[0])
     if prefix != target.prefix:
         return _prefixes(body, prefix, target)
     nested = _nested(body, target, prefix)
@@ -118,6 +121,15 @@ def _piece(content: Content, body: Shape, target: Shape) -> Fit:
     unexpected = () if content.prefix.startswith(CUT) else _names(part, content.prefix + part.prefix)
     missing = _names(wanted, target.prefix + content.piece + wanted.prefix)
     return Fit("differs", missing, unexpected, nothing=True, reason="inner")
+
+
+def _eaten(content: Content, body: Shape, target: Shape, name: str) -> Fit:
+    """The name of a part of the model was taken out of the keys with the prefix."""
+    part, wanted = dict(body.children)[name], dict(target.children).get(name)
+    if wanted is None:
+        return UNKNOWN
+    missing = _names(wanted, f"{target.prefix}{name}.{wanted.prefix}")
+    return Fit("differs", missing, _names(part, content.prefix + part.prefix), reason="inner")
 
 
 def together(found: Sequence[Fit]) -> Fit:

@@ -8,7 +8,8 @@
     k[len("encoder."):]        unsafe: keys that were cut to nonsense, and ignored, would now meet a key of the model
     k.replace("module.", "")   unsafe: files with `features.module.` inside, or wrapped twice, are read well so far
 
-Where the project itself writes files that are read well so far and would not be then, there is no fix.
+Where the project itself writes files that are read well so far and would not be then, there is no fix; and none where a
+model has a part of its own that is called like the prefix, whose names would be taken for it.
 
 Without a target version the text is for Python 3.10, which ckptlint itself needs.
 """
@@ -34,6 +35,8 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
     if file is None or (prefix is None and not cut.label) or (cut.token and not cut.token.endswith(".")):
         return None
     if cut.kind in ("replace", "strip") and _takes_more(project, cut):
+        return None
+    if prefix is not None and prefix.removesuffix(".") in project.machine.own_names:
         return None
     edits: list[Edit] = []
     for site in cut.sites:
