@@ -170,14 +170,15 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
     origin: Site | None = None
     for source in reader.sources:
         content = source.content
-        if content is None or content.shape is None or content.file is not None or content.filtered:
+        if content is None or content.shape is None or content.file is not None:
             continue
         origin = content.origin
         for target in reader.targets:
             guard = both(source.guard, target.guard)
             if guard is None or target.shape is None:
                 continue
-            found = fit.compare(content, content.shape, target.shape)
+            shape = content.shape
+            found = fit.picked(content, target.shape) if content.filtered else fit.compare(content, shape, target.shape)
             if found is not fit.VOID:
                 meetings.append(Meeting(found, guard, guard, content, target.shape, content.shape))
     if origin is not None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import msgspec
+
 from ckptlint.analysis import collectives, entries, key_tests, keys, live, loaded, own_names, picks, shapes, slips
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
@@ -204,8 +208,39 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
                 cases.append(SourceCase(together, key_tests.passed(content, tests), held=plain))
             elif not tests:
                 cases.append(SourceCase(together, None, empty=content == NONE and not named, held=plain))
+            if content == NONE and not named and not tests:
+                cases += _left_out(machine, plain, together, merged=False)
+        if isinstance(bulk, Content) and bulk.file is None:
+            cases += _not_merged(machine, plain, guard)
     machine.guard = before
     return cases
+
+
+def _drawn_from(machine: Machine, held: Ref, guard: Guard) -> Iterator[tuple[Ref, Guard, Value]]:
+    """The dicts that `held` got its keys from, with what they hold."""
+    history = machine.info(held).history
+    for number in sorted(history.drawn_from) if history is not None else ():
+        bulk = machine.get(Ref(number), entries.BULK)
+        for inner, content in alternatives(bulk) if bulk is not None else ():
+            together = both(guard, inner)
+            if together is not None:
+                yield Ref(number), together, content
+
+
+def _not_merged(machine: Machine, own: Ref, guard: Guard) -> Iterator[SourceCase]:
+    """What did not come into a model's own state dict, because the dict that was merged into it has nothing of it."""
+    for taken, together, content in _drawn_from(machine, own, guard):
+        if content == NONE:
+            yield from _left_out(machine, taken, together, merged=True)
+
+
+def _left_out(machine: Machine, held: Ref, guard: Guard, *, merged: bool) -> Iterator[SourceCase]:
+    """The state dicts in memory none of whose keys passed the tests, so that `held` is empty."""
+    if machine.info(held).grown or picks.tests_of(machine, guard, negated=True):
+        return
+    for _, together, content in _drawn_from(machine, held, guard):
+        if isinstance(content, Content) and content.shape is not None:
+            yield SourceCase(together, msgspec.structs.replace(content, filtered=True, merged=merged), held=held)
 
 
 def _note_failure(machine: Machine) -> bool:
