@@ -26,7 +26,8 @@ from ckptlint.facts.store import FactStore
 class PartialLoad(msgspec.Struct, frozen=True):
     """A silent partial load: `kind` is "picked", "merged" or "copied", `site` the test, the merge or the load.
 
-    `load` is the load itself, None for copies. `nothing`: it is proven that no key is loaded.
+    `load` is the load itself, None for copies. `nothing`: it is proven that no key is loaded. `fetched`: what is loaded
+    are published weights, which never change.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class PartialLoad(msgspec.Struct, frozen=True):
     load: Site | None = None
     merged: Site | None = None
     nothing: bool = False
+    fetched: bool = False
 
 
 def partial_loads(store: FactStore, machine: Machine, pairs: Iterable[Pair]) -> Iterator[PartialLoad]:
@@ -47,7 +49,9 @@ def partial_loads(store: FactStore, machine: Machine, pairs: Iterable[Pair]) -> 
             partial = _of_load(machine, apply, held, nothing=apply.site in empty) if held is not None else None
             if partial is None or held is None:
                 continue
-            found.setdefault(partial.site, partial)
+            known = found.setdefault(partial.site, partial)
+            if known.fetched and not partial.fetched:
+                found[partial.site] = partial
             answered = partial.kind == "picked" and number not in lost
             if answered or picks.is_checked(machine, held):
                 checked.add(partial.site)
@@ -69,7 +73,7 @@ def _of_load(machine: Machine, apply: ApplyEvent, held: Ref, *, nothing: bool) -
     here = [site for symbol in tests if _together(site := machine.notes.member_tests[symbol].site, load)]
     at_once = merged is not None and not one_by_one and _together(merged, load)
     site = min(here) if here else merged if merged is not None and at_once else load
-    return PartialLoad(kind, site, load, merged, nothing)
+    return PartialLoad(kind, site, load, merged, nothing, picks.is_fetched(machine, held))
 
 
 def _together(one: Site, other: Site) -> bool:

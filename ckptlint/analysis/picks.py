@@ -127,6 +127,13 @@ def note_told(machine: Machine) -> None:
         _tell(machine, symbol)
 
 
+def note_asserted(machine: Machine, failing: Sequence[Guard]) -> None:
+    """`assert key in loaded`: of a key that is not among those, everybody hears."""
+    for guard in failing:
+        for symbol in tests_of(machine, guard, negated=True):
+            _tell(machine, symbol)
+
+
 def note_number(machine: Machine) -> None:
     """`loaded += 1`: the keys that are taken, or those that are not, are counted."""
     guard = machine.guard
@@ -249,6 +256,12 @@ def is_from_elsewhere(machine: Machine, ref: Ref) -> bool:
     return any(_comes_in(machine, one) for one in origins(machine, ref))
 
 
+def is_fetched(machine: Machine, ref: Ref) -> bool:
+    """Whether all files that keys come from are brought from elsewhere: weights that somebody has published."""
+    files = [info for one in origins(machine, ref) if (info := machine.info(one)).kind == "file"]
+    return bool(files) and all(info.foreign for info in files)
+
+
 def is_of_a_model(machine: Machine, ref: Ref) -> bool:
     """Whether all keys are out of the state dicts of models in memory."""
     found = origins(machine, ref)
@@ -299,6 +312,8 @@ def is_checked(machine: Machine, ref: Ref) -> bool:
     asked_of = {ref.id}
     for one in origins(machine, ref):
         held = machine.info(one).history
+        if f"<object {one.id}>" in machine.notes.told:
+            return True
         if held is None:
             continue
         if held.counted and (one.id in asked_of or held.tests):

@@ -138,7 +138,8 @@ def _raise(machine: Machine, node: ir.Raise) -> bool:
 
 
 def _assert(machine: Machine, node: ir.Assert) -> bool:
-    yes, _ = truth(machine, expressions.evaluate(machine, node.test))
+    yes, no = truth(machine, expressions.evaluate(machine, node.test))
+    picks.note_asserted(machine, no)
     if len(yes) == 1 and yes[0]:
         machine.guard = both(machine.guard, yes[0]) or machine.guard
     return True

@@ -27,11 +27,15 @@ from ckptlint.source import UnreadableSource
 
 
 class Unlooked(msgspec.Struct, frozen=True):
-    """A forgiving load, each time it was run, and what becomes of its answer."""
+    """A forgiving load, each time it was run, and what becomes of its answer.
+
+    `fetched`: what is loaded are published weights, which never change.
+    """
 
     call: Site
     readers: tuple[ApplyEvent, ...]
     results: tuple[ResultEvent, ...]
+    fetched: bool = False
 
 
 def unlooked(store: FactStore, machine: Machine) -> Iterator[Unlooked]:
@@ -49,7 +53,9 @@ def unlooked(store: FactStore, machine: Machine) -> Iterator[Unlooked]:
         if not readers or not misused.isdisjoint(numbers) or _is_checked(machine, held):
             continue
         if all(number in lost for number in forgiving):
-            yield Unlooked(call, readers, tuple(dict.fromkeys(lost[number] for number in forgiving)))
+            results = tuple(dict.fromkeys(lost[number] for number in forgiving))
+            fetched = all(one is not None and picks.is_fetched(machine, one) for one in held)
+            yield Unlooked(call, readers, results, fetched and bool(held))
 
 
 def lost_answers(store: FactStore, results: Iterable[ResultEvent]) -> dict[int, ResultEvent]:

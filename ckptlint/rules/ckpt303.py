@@ -21,7 +21,8 @@ class IgnoredIncompatibleKeys(Rule):
     Reports `load_state_dict(..., strict=False)` whose answer, the missing and the unexpected keys, is dropped, or kept
     under a name that is never read; also where `strict` is a variable that is always `False` there. A load is left
     alone where the answer is printed, tested or returned to somebody who looks, and where the keys were counted, or
-    those that do not fit were named, before.
+    those that do not fit were named, before. For published weights that the code fetches from a fixed place, which
+    never change, the finding is an info.
 
     ## Why is this bad
     With `strict=False` a file that has nothing to do with the model is loaded without a word: no tensor is restored,
@@ -71,7 +72,7 @@ class IgnoredIncompatibleKeys(Rule):
                 f"with strict=False, keys that do not fit are skipped in silence, and {ignored}: a file that has none "
                 "of the model's keys loads nothing here, and all goes on with the weights that the model was built with"
             ),
-            severity=self.severity,
+            severity=Severity.INFO if load.fetched else self.severity,
             confidence=Confidence.HIGH,
             place=project.place(load.call),
             statement=project.statement(load.call),

@@ -25,7 +25,8 @@ class SilentPartialLoad(Rule):
     - tensors are copied one by one for the names that the model has.
 
     It says nothing where somebody hears of it: the keys that are left out are printed, or those that are taken are
-    counted; nor where the picked keys are loaded strictly.
+    counted; nor where the picked keys are loaded strictly. Where nothing is ever loaded it is an error; for published
+    weights that the code fetches from a fixed place, which never change, an info.
 
     ## Why is this bad
     When the file's keys have a prefix (`module.conv1.weight`), or the file is of another model, no key is picked.
@@ -75,13 +76,19 @@ class SilentPartialLoad(Rule):
             code=self.code,
             name=self.name,
             message=_message(load),
-            severity=Severity.ERROR if load.nothing else self.severity,
+            severity=_severity(load),
             confidence=Confidence.HIGH,
             place=place,
             statement=project.statement(load.site),
             related=tuple(one for one in related if one.place != place),
             fix=counted_keys.fix(project, load),
         )
+
+
+def _severity(load: PartialLoad) -> Severity:
+    if load.nothing:
+        return Severity.ERROR
+    return Severity.INFO if load.fetched else Severity.WARNING
 
 
 _WHAT = {
