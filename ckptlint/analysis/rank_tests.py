@@ -63,7 +63,8 @@ def noted(machine: Machine, site: Site, yes: Cases, no: Cases) -> tuple[Cases, C
     kept = covering(yes), covering(no)
     if not all(_about_ranks(machine, (guard,)) for guard in kept):
         literal = Literal(f"test of ranks at {site.file}:{site.unit}:{site.node}", "truthy")
-        machine.rank_cases[literal.symbol] = yes
+        # where only one answer speaks of ranks, the other has absorbed them: nobody knows who gets there
+        machine.rank_cases[literal.symbol] = yes if _about_ranks(machine, yes) and _about_ranks(machine, no) else ()
         kept = frozenset((literal,)), frozenset((~literal,))
         yes, no = (kept[0],), (kept[1],)
     for guard, holds in zip(kept, (True, False), strict=True):

@@ -174,6 +174,8 @@ def _holds(ranks: Ranks, literal: Literal, given: Guard, process: Process, tests
         # `not (args.distributed and rank != 0)`: whoever wrote it thought of ranks, and of the launch in his own words
         return Answer.NO if ranks.mentions(literal) or Answer.UNKNOWN not in wanted else Answer.UNKNOWN
     cases = tests.cases.get(literal.symbol)
+    if cases == ():
+        return Answer.UNKNOWN
     if cases is not None:
         passed = [passes(ranks, case, given - {literal, ~literal}, process, tests) for case in cases]
         if Answer.YES in passed:
