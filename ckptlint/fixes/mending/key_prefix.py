@@ -19,6 +19,7 @@ from __future__ import annotations
 from ckptlint.analysis.key_edits import KeyEdit
 from ckptlint.analysis.solve import Project
 from ckptlint.findings import Applicability, Edit, Fix, Span
+from ckptlint.fixes.mending.chains import has_inner
 from ckptlint.fixes.mending.sources import Sources
 from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.prefix import anchored
@@ -56,6 +57,10 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
 def _takes_more(project: Project, cut: KeyEdit) -> bool:
     """Whether a file of the project has a prefix of which the cut takes off more, or elsewhere, than the fix would."""
     token = cut.token or ""
+    contents = [part.content for save in project.events.saves for part in save.parts]
+    shapes = (content.shape for content in contents if content is not None and content.shape is not None)
+    if cut.kind == "replace" and any(has_inner(shape) for shape in shapes):
+        return True
     for prefix in project.derived(_prefixes):
         left = prefix.lstrip(token) if cut.kind == "strip" else prefix.replace(token, "", 1 if cut.once else -1)
         if token and left != prefix.removeprefix(token):
