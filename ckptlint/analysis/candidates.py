@@ -13,11 +13,13 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 
+import msgspec
+
 from ckptlint.facts.lines import code_only
 from ckptlint.facts.store import FactStore
 from ckptlint.facts.units import UnitHeader
 from ckptlint.prefilter import Marker, any_marker, rows_of
-from ckptlint.project.callers import called_names
+from ckptlint.project.callers import called_names, joined
 from ckptlint.source import UnreadableSource
 
 MARKERS: tuple[Marker, ...] = (
@@ -64,16 +66,66 @@ _FILLS = rb"self\.%b\.append\(\s*(?:\w+\.)*[A-Z]\w*\("
 _SHOWS = rb"add_module|setattr\(self|(?:List|Dict|Sequential)\(\*?self\.%b\b"
 
 
+class Glance(msgspec.Struct, frozen=True):
+    """What one look at the bytes of a file tells; a big project's files are not read twice for it.
+
+    `called` are the words before a "(", see `callers`; `registers` and `acts` speak of what happens at its import.
+    """
+
+    marked: bool
+    main: bool
+    acts: bool
+    registers: bool
+    framework: bool
+    loss: bool
+    hides: bool
+    called: bytes
+
+
+_NOTHING = Glance(
+    marked=False, main=False, acts=False, registers=False, framework=False, loss=False, hides=False, called=b""
+)
+
+
 class Candidates:
     """The marked units and the scripts of a project."""
 
     def __init__(self, store: FactStore) -> None:
         self._store = store
         self._units: dict[str, dict[int, UnitHeader]] = {}
+        self._glances: dict[str, Glance] = {}
+
+    def glance(self, file: str) -> Glance:
+        """What a look at a file tells; nothing when it cannot be read."""
+        known = self._glances.get(file)
+        if known is None:
+            known = self._glances[file] = self._glance(file)
+        return known
+
+    def _glance(self, file: str) -> Glance:
+        try:
+            data = self._store.data(file)
+        except UnreadableSource:
+            return _NOTHING
+        led = b"\n" + data
+        return Glance(
+            marked=any_marker(data, MARKERS),
+            main=_MAIN.search(led) is not None,
+            acts=_ACTS.search(led) is not None,
+            registers=_REGISTERS.search(led) is not None,
+            framework=_FRAMEWORK.search(data) is not None,
+            loss=_LOSS.search(data) is not None,
+            hides=b"Module" in data and _HIDES.search(data) is not None,
+            called=joined(called_names(data)),
+        )
+
+    def called(self, file: str) -> bytes:
+        """The words before a "(", see `callers`."""
+        return self.glance(file).called
 
     def may_hold_units(self, file: str) -> bool:
         """Whether a marker stands anywhere in the file."""
-        return any_marker(self._data(file), MARKERS)
+        return self.glance(file).marked
 
     def units(self, file: str) -> dict[int, UnitHeader]:
         """The marked units of a file by number, without its skeleton; none when it cannot be read."""
@@ -93,11 +145,12 @@ class Candidates:
         with them is seen by a marker, or by a call of such a name: anywhere in a file with a main block, else at
         module level. A library does much at its import, but takes no checkpoints to do so.
         """
-        data = b"\n" + self._data(file)
-        if _MAIN.search(data) is not None:
-            return self.may_hold_units(file) or not names.isdisjoint(called_names(data))
-        if _ACTS.search(data) is None or not (self.may_hold_units(file) or self.mentions(file, names)):
+        glance = self.glance(file)
+        if not (glance.main or glance.acts):
             return False
+        calls_one = glance.marked or not names.isdisjoint(glance.called.split(b"("))
+        if glance.main or not (glance.acts and calls_one):
+            return glance.main and calls_one
         code = self._module_level(file)
         return any_marker(code, MARKERS) or not names.isdisjoint(called_names(code))
 
@@ -119,23 +172,22 @@ class Candidates:
 
     def registers(self, file: str, home: bytes) -> bool:
         """Whether the file, at its import, may put something into a container of the module of that name."""
-        data = self._data(file)
-        return home in data and _REGISTERS.search(b"\n" + data) is not None
+        return self.glance(file).registers and home in self._data(file)
 
     def names_framework(self, file: str) -> bool:
         """Whether a class may stand in the file that a framework saves by itself."""
-        return _FRAMEWORK.search(self._data(file)) is not None
+        return self.glance(file).framework
 
     def may_hold_loss(self, file: str) -> bool:
         """Whether a loss may be made in the file."""
-        return _LOSS.search(self._data(file)) is not None
+        return self.glance(file).loss
 
     def hiding_units(self, file: str) -> dict[int, UnitHeader]:
         """The methods of a file in which modules may be put into a plain container, see `unregistered`: lists of what
         classes make, and empty ones that get such things appended, that nothing in the file registers."""
-        data = self._data(file)
-        if b"Module" not in data:
+        if not self.glance(file).hides:
             return {}
+        data = self._data(file)
         names = {match.group(1) for match in _HIDES.finditer(data) if _hides(data, match)}
         markers = (
             Marker(b"self." + name, "hides", re.compile(rb"self\.%b\s*=\s*[\[{]" % name)) for name in sorted(names)

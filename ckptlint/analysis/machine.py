@@ -250,7 +250,7 @@ class Machine:
         self.store = store
         self.modules = modules
         self.candidates = Candidates(store)
-        self.callers = Callers(store)
+        self.callers = Callers(store, self.candidates.called)
         self.knowledge = knowledge
         self.ranks = Ranks(knowledge.ranks)
         self.rank_tests: dict[Literal, RankTest] = {}

@@ -13,7 +13,7 @@ at each file's words, and only files that hold it are searched for the units.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ckptlint.facts.store import FactStore
 from ckptlint.facts.units import UnitHeader
@@ -41,7 +41,7 @@ def _calls(text: str, name: str) -> Iterator[int]:
         at = text.find(name + "(", at + 1)
 
 
-def _joined(names: Iterable[bytes]) -> bytes:
+def joined(names: Iterable[bytes]) -> bytes:
     """Names in one text, each between two "(": a sixth of the memory of a set."""
     return b"(" + b"(".join(sorted(names)) + b"("
 
@@ -49,9 +49,11 @@ def _joined(names: Iterable[bytes]) -> bytes:
 class Callers:
     """The units that call a name."""
 
-    def __init__(self, store: FactStore) -> None:
+    def __init__(self, store: FactStore, called: Callable[[str], bytes]) -> None:
+        """`called` gives the words before a "(" of a file, `joined`."""
         self._store = store
-        self._called: list[tuple[str, bytes]] | None = None
+        self._called = called
+        self._words: list[tuple[str, bytes]] | None = None
         self._known: dict[str, tuple[tuple[str, UnitHeader], ...]] = {}
 
     def of(self, name: str) -> tuple[tuple[str, UnitHeader], ...]:
@@ -62,12 +64,12 @@ class Callers:
         return known
 
     def _search(self, name: str) -> tuple[tuple[str, UnitHeader], ...]:
-        if self._called is None:
-            self._called = [(file, _joined(called_names(self._data(file)))) for file in sorted(self._store.files)]
-        needle = _joined((name.encode(),))
+        if self._words is None:
+            self._words = [(file, self._called(file)) for file in sorted(self._store.files)]
+        needle = joined((name.encode(),))
         found: list[tuple[str, UnitHeader]] = []
-        for file, called in self._called:
-            if needle in called:
+        for file, words in self._words:
+            if needle in words:
                 found += self._units(file, name)
                 if len(found) > MOST + 1:  # one of them may be the one that asks
                     break
@@ -90,9 +92,3 @@ class Callers:
             if header.index and row <= header.last_row:
                 found[header.index] = header
         return [(file, header) for header in found.values()]
-
-    def _data(self, file: str) -> bytes:
-        try:
-            return self._store.data(file)
-        except UnreadableSource:
-            return b""
