@@ -86,8 +86,11 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
         machine.guard = joined
         value = find(machine, plain, name, site)
         if isinstance(value, Missing):
+            if plain in machine.refuted:
+                continue
             absent.append(guard)
-            bare = bare and _is_of_project(machine, plain)
+            # A class asks itself for what it holds, which something unseen may have put there, never for a wrapper.
+            bare = bare and plain != machine.frames[-1].receiver and _is_of_project(machine, plain)
             continue
         if isinstance(plain, Ref) and machine.info(plain).wrapper is not None:
             present.append(guard)
@@ -107,7 +110,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
                 name,
                 tuple(present),
                 tuple(absent),
-                unknown,
+                unknown or machine.vague,
                 handled,
                 machine.run,
                 before,

@@ -264,6 +264,8 @@ class Machine:
         self.frames: list[Frame] = []
         self.guard: Guard = ALWAYS
         self.tries: list[TryBlock] = []
+        self.vague = False
+        self.refuted: frozenset[Value] = frozenset()
         self.calls: list[Site] = []
         self.running: list[tuple[str, int, int]] = []
         self.executed: set[tuple[str, int]] = set()

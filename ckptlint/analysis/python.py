@@ -75,7 +75,8 @@ def _getattr(machine: Machine, given: Arguments, site: Site) -> Value:
     return spread(machine, owner, one)
 
 
-def _hasattr(machine: Machine, given: Arguments, site: Site) -> Value:
+def has_attribute(machine: Machine, given: Arguments, site: Site) -> Value:
+    """`hasattr(value, name)`."""
     positional, _ = given
     if len(positional) < 2 or not isinstance(positional[1], Const) or not isinstance(positional[1].value, str):
         return Opaque("hasattr")
@@ -94,7 +95,8 @@ def _setattr(machine: Machine, given: Arguments, site: Site) -> Value:
     return NONE
 
 
-def _isinstance(machine: Machine, given: Arguments, site: Site) -> Value:
+def is_instance(machine: Machine, given: Arguments, site: Site) -> Value:
+    """`isinstance(value, classes)`."""
     positional, _ = given
     if len(positional) < 2:
         return Opaque("isinstance")
@@ -305,9 +307,9 @@ def _open(machine: Machine, given: Arguments, site: Site) -> Value:
 
 _BUILTINS: dict[str, Callable[[Machine, Arguments, Site], Value]] = {
     "getattr": _getattr,
-    "hasattr": _hasattr,
+    "hasattr": has_attribute,
     "setattr": _setattr,
-    "isinstance": _isinstance,
+    "isinstance": is_instance,
     "len": _len,
     "dict": _dict,
     "list": _sequence,

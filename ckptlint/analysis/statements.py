@@ -13,6 +13,7 @@ the guard of what follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ckptlint.analysis import (
@@ -29,6 +30,7 @@ from ckptlint.analysis import (
     matches,
     picks,
     rank_tests,
+    refuted,
     results,
     switches,
     tries,
@@ -179,12 +181,14 @@ def _if(machine: Machine, node: ir.If) -> bool:
         present, absent = (yes, node.orelse) if asked[1] else (no, node.body)
         failures.note_missing(machine, expressions.evaluate(machine, asked[0]), present, absent)
     if yes and no:
-        yes, no = rank_tests.noted(machine, machine.site(node.test), yes, no)
+        test = node.test
+        block = partial(refuted.run, machine, test)
+        yes, no = rank_tests.noted(machine, machine.site(test), yes, no)
         return branches.branch(
             machine,
             [
-                (yes, lambda: picks.run_branch(machine, node.test, yes, lambda: run_block(machine, node.body))),
-                (no, lambda: picks.run_branch(machine, node.test, no, lambda: run_block(machine, node.orelse))),
+                (yes, lambda: picks.run_branch(machine, test, yes, lambda: block(node.body, yes, holds=True))),
+                (no, lambda: picks.run_branch(machine, test, no, lambda: block(node.orelse, no, holds=False))),
             ],
         )
     with rank_tests.decided(machine, node.test, holds=bool(yes)):
