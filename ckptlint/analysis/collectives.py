@@ -28,14 +28,23 @@ def noted(machine: Machine, name: str, given: tuple[tuple[Value, ...], Mapping[s
         rank = positional[position] if 0 <= position < len(positional) else keywords.get(keyword)
         symbol = symbol_of(rank) if rank is not None else ""
         machine.events.process_groups.append(ProcessGroupEvent(site, name, symbol, machine.guard, machine.entry))
-    collective = machine.knowledge.collective(name)
-    if collective is None:
-        return
-    if collective.unless and keywords.get(collective.unless) not in (None, Const(False)):
-        return
+    collective = _joint(machine, name, keywords)
     models = (*positional[:1], *keywords.values())
-    if _concerns(machine, collective, models):
+    if collective is not None and _concerns(machine, collective, models):
         _note(machine, name, site)
+
+
+def is_joint(machine: Machine, name: str, keywords: Mapping[str, Value]) -> bool:
+    """Whether all processes have to make the call together, so that each writes its own part of a file."""
+    return _joint(machine, name, keywords) is not None
+
+
+def _joint(machine: Machine, name: str, keywords: Mapping[str, Value]) -> Collective | None:
+    """What is known of a call for all processes; None too where it is told that there is only one (`no_dist=True`)."""
+    collective = machine.knowledge.collective(name)
+    if collective is None or (collective.unless and keywords.get(collective.unless) not in (None, Const(False))):
+        return None
+    return collective
 
 
 def state_dict_taken(machine: Machine, target: Value, site: Site) -> None:

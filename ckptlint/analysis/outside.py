@@ -266,7 +266,8 @@ def unknown_save(
     for value in (*positional, *keywords.values()):
         if isinstance(value, Ref) and machine.info(value).kind == "dict":
             path = next((other for other in positional if other is not value and not isinstance(other, Ref)), None)
-            files.save(machine, value, path or Opaque("path"), site, pickles=False)
+            once = collectives.is_joint(machine, name, keywords)
+            files.save(machine, value, path or Opaque("path"), site, once=once, pickles=False)
 
 
 def worth_running(machine: Machine, owner: Ref, depth: int = 0) -> bool:
