@@ -162,6 +162,11 @@ def passes(ranks: Ranks, guard: Guard, given: Guard, process: Process, tests: Te
     return Answer.UNKNOWN if Answer.UNKNOWN in answers else Answer.YES
 
 
+def may_be_launched(ranks: Ranks, guard: Guard) -> bool:
+    """False where the guard itself says that there is one process: `else` of `if dist.is_initialized():`."""
+    return not any(ranks.kind(one.symbol) == "launched" and not one.accepts(True) for one in guard)
+
+
 def _holds(ranks: Ranks, literal: Literal, given: Guard, process: Process, tests: Tests) -> Answer:
     """Whether the literal can be true there; UNKNOWN where that hangs on the launch alone."""
     if literal.op == NOT_ALL:

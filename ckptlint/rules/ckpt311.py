@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ckptlint.analysis.ranks import may_be_launched
 from ckptlint.analysis.readings import Reading, readings
 from ckptlint.findings import Confidence, Finding, Related, Severity
 from ckptlint.fixes.mending import read_arguments
@@ -57,12 +58,15 @@ class MissingMapLocation(Rule):
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a load."""
+        machine = project.machine
         distributed = {event.entry for event in project.events.process_groups}
         distributed |= {event.entry for event in project.events.wraps if event.processes}
-        for reading in readings(project.machine):
+        for reading in readings(machine):
             if any(event.device is not None or event.open_ended for event in reading.events):
                 continue
-            several = any(event.entry in distributed for event in reading.events)
+            several = any(
+                event.entry in distributed and may_be_launched(machine.ranks, event.guard) for event in reading.events
+            )
             if several or self.named:
                 yield self._finding(project, reading, several)
 
