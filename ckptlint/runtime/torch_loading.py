@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Mapping
 
 import torch
@@ -10,6 +11,20 @@ import torch
 from ckptlint.checkpoint.model import Checkpoint
 from ckptlint.checkpoint.read import open_checkpoint
 from ckptlint.failure import Failure
+
+# What torch's reader raises on a file that is damaged or made to harm: it checks few of the things that it relies on.
+_OF_A_BAD_FILE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 class CannotLoadError(Exception):
@@ -50,7 +65,7 @@ def load_with_torch(
     except pickle.UnpicklingError as error:
         because = ", ".join(checkpoint.refused[:3]) or _first_line(error)
         raise CannotLoadError(f"torch.load(weights_only=True) refuses it because of {because}") from None
-    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, EOFError) as error:
+    except _OF_A_BAD_FILE as error:
         raise CannotLoadError(f"torch.load fails: {type(error).__name__}: {_first_line(error)}") from None
     if not isinstance(value, dict):
         raise CannotLoadError(f"the entry {entry!r} is {type(value).__name__}, not a state dict")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -13,10 +14,18 @@ import torch
 
 
 def saved(value: object, *, zipped: bool = True) -> bytes:
-    """What torch.save writes for `value`."""
+    """What torch.save writes for `value`; the same bytes in every process."""
     stream = io.BytesIO()
     torch.save(value, stream, _use_new_zipfile_serialization=zipped)
-    return stream.getvalue()
+    return stream.getvalue() if zipped else _with_numbered_storages(stream.getvalue())
+
+
+def _with_numbered_storages(legacy: bytes) -> bytes:
+    # The legacy format names a storage by its address, which is another one in every process.
+    addresses = list(dict.fromkeys(re.findall(rb"X\x0e\0\0\0([1-9]\d{13})", legacy)))
+    for number, address in enumerate(addresses):
+        legacy = legacy.replace(address, b"9%013d" % number)
+    return legacy
 
 
 def plain() -> dict[str, torch.Tensor]:
