@@ -61,10 +61,12 @@ def main() -> int:
 
 
 def _write(plan: Plan, tally: Tally, path: Path, mutations: bool) -> None:
-    from .accuracy import page
+    from .accuracy import page, with_what_was_read
     from .mutations import score
 
-    path.write_text(page(plan, tally, score(Sandbox()) if mutations else None), encoding="utf-8")
+    text = page(plan, tally, score(Sandbox()) if mutations else None)
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    path.write_text(with_what_was_read(text, old), encoding="utf-8")
 
 
 def _show(spec: Spec, empty: bool) -> int:

@@ -17,6 +17,12 @@ def page(plan: Plan, tally: Tally, mutations: MutationScore | None) -> str:
     return "\n".join([*_head(plan, tally), *_by_rule(tally), *_by_mutation(mutations), *_by_construct(tally), ""])
 
 
+def with_what_was_read(page: str, old: str) -> str:
+    """The page with the part of the old one that docs/judged.py wrote: it is about other findings."""
+    marker = "<!-- read by hand"
+    return f"{page.rstrip()}\n\n{old[old.index(marker) :]}" if marker in old else page
+
+
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.3f} %" if whole else "-"
 
