@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ckptlint.analysis import key_tests, keys, live, own_names, picks, results
-from ckptlint.analysis.guards import Guard, Literal
+from ckptlint.analysis.guards import PREFIX_OF_FILE, Guard, Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
@@ -85,7 +85,7 @@ def new_file(machine: Machine, site: Site, path: Value, foreign: bool = False) -
 
 def prefix_symbol(file: int, entry: tuple[str, ...]) -> str:
     """The symbol of the prefix that the keys of an entry of a file have."""
-    return f"prefix of file {file} {'.'.join(entry)}"
+    return f"{PREFIX_OF_FILE}{file} {'.'.join(entry)}"
 
 
 def _hypotheses(machine: Machine, file: int, entry: tuple[str, ...], site: Site) -> Value:

@@ -15,7 +15,8 @@ some sample value satisfies all its literals; samples are taken from the constan
 neighbours, which decides everything that comparisons with constants can say (`n > 1` against `n >= 1`).
 
 What comes after `if a: if b: return` holds unless both a and b do. That is one literal as well, of the op "not all",
-whose constant are the literals that do not all hold: see `covering`.
+whose constant are the literals that do not all hold: see `covering`. And where a test holds for several prefixes that a
+file may have, that is one literal of the op "in", whose constant are these prefixes.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ import msgspec
 ConstantValue: TypeAlias = bool | int | float | str | None
 
 NOT_ALL = "not all"
+IN = "in"
+
+#: What the symbol of the prefix of a file begins with.
+PREFIX_OF_FILE = "prefix of file "
 
 #: A disjunction of more cases than this, or one that leaves out more than this together, is not followed.
 _MOST_CASES = 4
@@ -45,12 +50,12 @@ MOST_LITERALS = 20
 class Literal(msgspec.Struct, frozen=True, cache_hash=True):
     """`symbol op constant` holds (or, negated, does not).
 
-    `op` is "truthy", "==", "<", "<=", ">", ">=", "is" or "not all".
+    `op` is "truthy", "==", "<", "<=", ">", ">=", "is", "in" or "not all".
     """
 
     symbol: str
     op: str
-    constant: ConstantValue | tuple[Literal, ...] = None
+    constant: ConstantValue | tuple[ConstantValue, ...] | tuple[Literal, ...] = None
     negated: bool = False
 
     def __lt__(self, other: Literal) -> bool:
@@ -59,7 +64,9 @@ class Literal(msgspec.Struct, frozen=True, cache_hash=True):
     @property
     def parts(self) -> tuple[Literal, ...]:
         """Of a "not all" the literals; of any other literal none."""
-        return self.constant if isinstance(self.constant, tuple) else ()
+        if self.op != NOT_ALL or not isinstance(self.constant, tuple):
+            return ()
+        return tuple(part for part in self.constant if isinstance(part, Literal))
 
     @property
     def order(self) -> tuple[str, str, str, bool]:
@@ -94,6 +101,8 @@ def _holds(op: str, sample: object, constant: object) -> bool:
         return sample is constant or (isinstance(sample, bool) and sample == constant and isinstance(constant, bool))
     if op == "==":
         return type(sample) is not _Other and sample == constant
+    if op == IN:
+        return isinstance(constant, tuple) and type(sample) is not _Other and sample in constant
     if isinstance(sample, (int, float)) and isinstance(constant, (int, float)):
         if op == "<":
             return sample < constant
@@ -112,6 +121,8 @@ def _samples(literals: list[Literal]) -> list[object]:
         constant = literal.constant
         if literal.op == "truthy":
             samples += [0, 1]
+        elif isinstance(constant, tuple):
+            samples += constant
         elif isinstance(constant, (int, float)) and not isinstance(constant, bool):
             samples += [constant, constant - 1, constant + 1, constant - 0.5, constant + 0.5]
         else:
@@ -281,12 +292,37 @@ def covering(cases: Sequence[Guard]) -> Guard:
     if len(cases) == 1:
         return cases[0]
     common = frozenset.intersection(*cases) if cases else ALWAYS
+    if len(cases) > 1 and (several := _one_of_several([case - common for case in cases])) is not None:
+        return common | {several}
     if not 2 <= len(cases) <= _MOST_CASES or not all(cases) or _are_alone(cases):
         return common
     left_out = negation(case - common for case in cases)
     if len(left_out) != 1 or not 2 <= len(left_out[0]) <= _MOST_CASES:
         return common
     return common | {not_all(left_out[0])}
+
+
+def _one_of_several(cases: Sequence[Guard]) -> Literal | None:
+    """The literal for cases that all say which prefix it is, or which ones it is not.
+
+    p == "a" or p == "b"                         ->  p in ("a", "b")
+    p == "c" or (p != "a" and p != "b" and ...)  ->  p not in ("a", "b")
+    """
+    symbol = next((literal.symbol for case in cases for literal in case), "")
+    if not symbol.startswith(PREFIX_OF_FILE):
+        return None
+    if not all(case and all((one.symbol, one.op) == (symbol, "==") for one in case) for case in cases):
+        return None
+    ordered = (one for case in cases for one in sorted(case, key=_ORDER))
+    named = dict.fromkeys(one.constant for one in ordered if not isinstance(one.constant, tuple))
+    refused = tuple(value for value in named if not _accepted(value, cases))
+    if not _accepted(_OTHER, cases):
+        return Literal(symbol, IN, tuple(value for value in named if value not in refused))
+    return Literal(symbol, IN, refused, negated=True) if refused else None
+
+
+def _accepted(sample: object, cases: Sequence[Guard]) -> bool:
+    return any(all(one.accepts(sample) for one in case) for case in cases)
 
 
 def not_all(guard: Guard) -> Literal:

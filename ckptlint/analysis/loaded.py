@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ckptlint.analysis import entries
 from ckptlint.analysis.events import LoadedUseEvent, SourceCase
-from ckptlint.analysis.guards import Guard, both
+from ckptlint.analysis.guards import PREFIX_OF_FILE, Guard, both
 from ckptlint.analysis.machine import Machine, ObjectInfo
 from ckptlint.analysis.values import NONE, Const, Opaque, Ref, Site, Value, alternatives
 
@@ -22,8 +22,6 @@ from ckptlint.analysis.values import NONE, Const, Opaque, Ref, Site, Value, alte
 OF_MODULES = frozenset(("buffers", "children", "cpu", "cuda", "eval", "float", "forward", "half", "load_state_dict"))
 OF_MODULES |= {"modules", "named_children", "named_modules", "named_parameters", "parameters", "state_dict", "to"}
 OF_MODULES |= {"train", "zero_grad"}
-
-PREFIX_OF_FILE = "prefix of file "
 
 #: What is raised when the file is of another kind.
 _RAISED = {
