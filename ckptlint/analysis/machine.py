@@ -11,7 +11,7 @@ opaque value, and so does everything after its steps have run out, see `steps`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -205,7 +205,8 @@ class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
     `owner` is the class whose body or method this is; `looping` is what the loops go over that are being run,
-    `not_among` the tests of membership that some keys have failed for which the branch is run.
+    `not_among` the tests of membership that some keys have failed for which the branch is run, `ruled_out` what names do
+    not mean here though their values say so, see `refuted`.
     """
 
     scope: int
@@ -219,6 +220,7 @@ class Frame(msgspec.Struct):
     returned: list[tuple[Guard, Value]] = []
     looping: list[Ref] = []
     not_among: frozenset[str] = frozenset()
+    ruled_out: Mapping[str, tuple[Value, frozenset[Value]]] = {}
     globals_here: frozenset[str] = frozenset()
     nonlocals_here: frozenset[str] = frozenset()
 

@@ -201,7 +201,7 @@ def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Si
     """`target[key] = value`, in a loop over keys."""
     if machine.info(target).kind != "dict" or isinstance(index, Const):
         return
-    tests = tests_of(machine, machine.guard, negated=False)
+    tests = _of_others(machine, target, tests_of(machine, machine.guard, negated=False))
     if tests:
         held = history(machine, target)
         held.tests |= tests
@@ -217,6 +217,15 @@ def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Si
         return
     if _is_loaded(value) or any(is_from_elsewhere(machine, ref) for ref in around if ref != target):
         known.merged, known.one_by_one = site, True
+
+
+def _of_others(machine: Machine, target: Ref, tests: frozenset[str]) -> frozenset[str]:
+    """The tests that pick: `if old in loaded: loaded[new] = loaded.pop(old)` only renames what is there."""
+    known = machine.info(target).history
+    if not tests or (known is not None and known.own):
+        return tests
+    itself = f"<object {target.id}>"
+    return frozenset(one for one in tests if machine.notes.member_tests[one].container != itself)
 
 
 def _is_loaded(value: Value) -> bool:

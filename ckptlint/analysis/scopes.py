@@ -6,7 +6,7 @@ import builtins
 
 from ckptlint.analysis import imports
 from ckptlint.analysis.machine import FunctionInfo, Machine
-from ckptlint.analysis.values import External, Function, Opaque, Value
+from ckptlint.analysis.values import External, Function, Opaque, Value, alternatives, choose
 from ckptlint.facts import ir
 
 _BUILTINS = frozenset(dir(builtins))
@@ -35,6 +35,8 @@ def lookup(machine: Machine, name: str) -> Value:
     for scope in (frame.scope, *frame.parents):
         value = cells.get((scope, name))
         if value is not None:
+            if name in frame.ruled_out and scope == frame.scope:
+                value = _left(value, *frame.ruled_out[name])
             return machine.narrow(imports.settled(machine, scope, name, value))
     value = imports.global_name(machine, frame.file, name)
     if value is not None:
@@ -42,6 +44,13 @@ def lookup(machine: Machine, name: str) -> Value:
     if name in _BUILTINS:
         return External("builtins." + name)
     return Opaque(name)
+
+
+def _left(value: Value, asked: Value, ruled_out: frozenset[Value]) -> Value:
+    """What the name means where some of its values are ruled out; those of another value than the one `asked` are not."""
+    if value is not asked:
+        return value
+    return choose([case for case in alternatives(value) if case[1] not in ruled_out], "ruled out")
 
 
 def new_function(machine: Machine, name: str, node: ir.FunctionDef | ir.Lambda, kind: str) -> Function:

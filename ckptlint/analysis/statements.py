@@ -38,7 +38,7 @@ from ckptlint.analysis import (
 from ckptlint.analysis.guards import both
 from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
 from ckptlint.analysis.scopes import bind, new_function, unbind
-from ckptlint.analysis.truth import truth
+from ckptlint.analysis.truth import Cases, truth
 from ckptlint.analysis.values import (
     NONE,
     Const,
@@ -54,11 +54,16 @@ from ckptlint.facts import ir
 
 def run_block(machine: Machine, block: Sequence[ir.Stmt]) -> bool:
     """Run statements; whether what comes after them can be reached."""
+    frame = machine.frames[-1]
+    ruled_out = frame.ruled_out
+    reached = True
     for statement in block:
         machine.steps.tick()
         if not _DISPATCH[type(statement)](machine, statement):
-            return False
-    return True
+            reached = False
+            break
+    frame.ruled_out = ruled_out
+    return reached
 
 
 def _expression(machine: Machine, node: ir.ExprStmt) -> bool:
@@ -181,21 +186,31 @@ def _if(machine: Machine, node: ir.If) -> bool:
         present, absent = (yes, node.orelse) if asked[1] else (no, node.body)
         failures.note_missing(machine, expressions.evaluate(machine, asked[0]), present, absent)
     if yes and no:
-        test = node.test
-        block = partial(refuted.run, machine, test)
-        yes, no = rank_tests.noted(machine, machine.site(test), yes, no)
-        return branches.branch(
-            machine,
-            [
-                (yes, lambda: picks.run_branch(machine, test, yes, lambda: block(node.body, yes, holds=True))),
-                (no, lambda: picks.run_branch(machine, test, no, lambda: block(node.orelse, no, holds=False))),
-            ],
-        )
+        return _both_branches(machine, node, yes, no)
     with rank_tests.decided(machine, node.test, holds=bool(yes)):
         return branches.branch(
             machine,
             [(yes, lambda: run_block(machine, node.body)), (no, lambda: run_block(machine, node.orelse))],
         )
+
+
+def _both_branches(machine: Machine, node: ir.If, yes: Cases, no: Cases) -> bool:
+    test = node.test
+    yes, no = rank_tests.noted(machine, machine.site(test), yes, no)
+    reached: dict[bool, bool] = {}
+
+    def run(block: Sequence[ir.Stmt], cases: Cases, *, holds: bool) -> bool:
+        action = partial(refuted.run, machine, test, block, cases, holds=holds)
+        reached[holds] = picks.run_branch(machine, test, cases, action)
+        return reached[holds]
+
+    alive = branches.branch(
+        machine,
+        [(yes, partial(run, node.body, yes, holds=True)), (no, partial(run, node.orelse, no, holds=False))],
+    )
+    if alive and len(set(reached.values())) > 1:
+        refuted.go_on(machine, test, yes if reached[True] else no, holds=reached[True])
+    return alive
 
 
 def _is_main_test(test: ir.Expr) -> bool:
