@@ -47,7 +47,7 @@ def lookup(machine: Machine, name: str) -> Value:
 
 
 def _left(value: Value, asked: Value, ruled_out: frozenset[Value]) -> Value:
-    """What the name means where some of its values are ruled out; those of another value than the one `asked` are not."""
+    """What the name means where some values of the one that was `asked` about are ruled out."""
     if value is not asked:
         return value
     return choose([case for case in alternatives(value) if case[1] not in ruled_out], "ruled out")

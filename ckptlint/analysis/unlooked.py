@@ -45,7 +45,7 @@ def unlooked(store: FactStore, machine: Machine) -> Iterator[Unlooked]:
     misused = {event.apply for event in events.results if event.use in ("misused", "replaced")}
     by_call: dict[Site, list[int]] = {}
     for number, apply in enumerate(events.applies):
-        by_call.setdefault(apply.call or apply.site, []).append(number)
+        by_call.setdefault(_place(apply, lost.get(number)), []).append(number)
     for call, numbers in by_call.items():
         forgiving = [number for number in numbers if events.applies[number].strict is False]
         readers = tuple(events.applies[number] for number in forgiving)
@@ -56,6 +56,13 @@ def unlooked(store: FactStore, machine: Machine) -> Iterator[Unlooked]:
             results = tuple(dict.fromkeys(lost[number] for number in forgiving))
             fetched = all(one is not None and picks.is_fetched(machine, one) for one in held)
             yield Unlooked(call, readers, results, fetched and bool(held))
+
+
+def _place(apply: ApplyEvent, lost: ResultEvent | None) -> Site:
+    """Where the answer is lost: a class's own `load_state_dict` may hand it on to a caller who drops it."""
+    outer = apply.site
+    here = lost is not None and (lost.site.file, lost.site.unit) == (outer.file, outer.unit)
+    return outer if here or apply.call is None else apply.call
 
 
 def lost_answers(store: FactStore, results: Iterable[ResultEvent]) -> dict[int, ResultEvent]:
