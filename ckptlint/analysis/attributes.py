@@ -7,6 +7,8 @@ raises, and so does `model.module` on a bare one. The second is noted, since it 
 
 from __future__ import annotations
 
+import re
+
 from ckptlint.analysis import classes, entries, functions, imports, loaded, results, shapes, training
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent, TensorEvent
 from ckptlint.analysis.guards import Guard, both
@@ -86,7 +88,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
         machine.guard = joined
         value = find(machine, plain, name, site)
         if isinstance(value, Missing):
-            if plain in machine.refuted:
+            if plain in machine.refuted or _is_asked_about(joined, plain):
                 continue
             absent.append(guard)
             # A class asks itself for what it holds, which something unseen may have put there, never for a wrapper.
@@ -121,6 +123,16 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     if not results:
         return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
     return choose(results, "unwrapped")
+
+
+def _is_asked_about(guard: Guard, plain: Value) -> bool:
+    """Whether the code is here because of what a function that is not known said of this object: it may know better.
+
+    `if is_module_wrapper(model): model = model.module`
+    """
+    name = re.escape(symbol_of(plain))
+    given = re.compile(rf"[(,]\s*{name}\s*[,)]")
+    return any(given.search(literal.symbol) is not None for literal in guard)
 
 
 def _is_of_project(machine: Machine, plain: Value) -> bool:

@@ -115,7 +115,7 @@ def _merged(cases: ShapeCases) -> ShapeCases:
 def marks(shape: Shape) -> object:
     """Where wrappers and losses with tensors are, below and at a node."""
     below = tuple((name, mark) for name, child in shape.children if (mark := marks(child)))
-    own = tuple(mark.token for mark in shape.wrappers)
+    own = tuple((mark.token, mark.wrapper, mark.site) for mark in shape.wrappers)
     tensors: tuple[object, ...] = tuple(name for name, child in shape.children if child.tensor) if shape.loss else ()
     tensors = (*tensors, shape.site) if tensors else ()
     return (own, below, tensors) if own or below or tensors or not shape.known else ()

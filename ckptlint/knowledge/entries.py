@@ -192,6 +192,7 @@ class ModuleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     returns_self: frozenset[str] = frozenset()
     methods: frozenset[str] = frozenset()
     classes: tuple[str, ...] = ()
+    frameworks: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
     sequences: frozenset[str] = frozenset()
     mappings: frozenset[str] = frozenset()

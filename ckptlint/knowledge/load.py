@@ -186,6 +186,8 @@ class Knowledge:
     def is_module_class(self, name: str) -> bool:
         """Whether a class from outside is an nn.Module, as far as its name tells."""
         short = _short(name)
+        if short.partition(".")[0] in self.module.frameworks:
+            return False
         if short.startswith("torch.nn."):
             last = short.rpartition(".")[2]
             return last[:1].isupper() and last not in ("Parameter", "ParameterList", "UninitializedParameter")
