@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ckptlint.analysis import functions, modules, training
-from ckptlint.analysis.machine import ClassInfo, Frame, Machine
+from ckptlint.analysis.machine import Frame, Machine
+from ckptlint.analysis.objects import ClassInfo
 from ckptlint.analysis.values import (
     Bound,
     Choice,

@@ -19,7 +19,8 @@ from collections.abc import Iterable
 import msgspec
 
 from ckptlint.analysis import calls, collectives, expressions, imports
-from ckptlint.analysis.machine import Frame, FunctionInfo, Machine
+from ckptlint.analysis.machine import Frame, Machine
+from ckptlint.analysis.objects import FunctionInfo
 from ckptlint.analysis.values import Bound, ClassValue, Function, Partial, Ref, Site, Value
 from ckptlint.facts import ir
 

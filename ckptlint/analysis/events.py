@@ -418,3 +418,8 @@ class Events(msgspec.Struct):
     live_uses: list[LiveUseEvent] = []
     kept_models: list[ModelKeptEvent] = []
     loaded_uses: list[LoadedUseEvent] = []
+
+    @property
+    def count(self) -> int:
+        """How much has happened; it only grows."""
+        return sum(map(len, msgspec.structs.astuple(self)))

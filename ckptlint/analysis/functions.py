@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ckptlint.analysis import calls, decorators, statements, widening
 from ckptlint.analysis.guards import Guard
-from ckptlint.analysis.machine import DEEPEST, Frame, FunctionInfo, Machine
+from ckptlint.analysis.machine import DEEPEST, Frame, Machine
+from ckptlint.analysis.objects import FunctionInfo
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import NONE, ClassValue, Function, Opaque, Ref, Site, TupleValue, Value
 from ckptlint.facts import ir
@@ -37,6 +38,9 @@ def call_function(
     place = (info.file, info.unit, code.id)
     if machine.steps.has_built_enough or len(machine.running) >= DEEPEST or machine.running.count(place) > 0:
         return unknown
+    if machine.patience.is_over(place):
+        return unknown
+    observed = machine.patience.before(place)
     machine.steps.tick()
     owner = info.owner
     receiver = positional[0] if positional and info.kind != "static" and owner is not None else None
@@ -65,7 +69,10 @@ def call_function(
         machine.frames.pop()
         machine.running.pop()
         machine.calls.pop()
-    return _joined(machine, frame.returned, before, unknown)
+    given = _joined(machine, frame.returned, before, unknown)
+    if observed is not None:
+        machine.patience.after(place, observed, given)
+    return given
 
 
 def _joined(machine: Machine, returned: list[tuple[Guard, Value]], outer: Guard, unknown: Opaque) -> Value:

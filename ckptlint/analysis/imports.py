@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from ckptlint.analysis import statements
 from ckptlint.analysis.guards import ALWAYS
-from ckptlint.analysis.machine import Frame, Machine, ObjectInfo
+from ckptlint.analysis.machine import Frame, Machine
+from ckptlint.analysis.objects import ObjectInfo
 from ckptlint.analysis.steps import OutOfStepsError
 from ckptlint.analysis.values import Choice, Const, External, Imported, Opaque, Package, PythonModule, Value, choose
 from ckptlint.facts import ir

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from ckptlint.analysis import entries
 from ckptlint.analysis.events import LoadedUseEvent, SourceCase
 from ckptlint.analysis.guards import PREFIX_OF_FILE, Guard, both
-from ckptlint.analysis.machine import Machine, ObjectInfo
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.objects import ObjectInfo
 from ckptlint.analysis.values import NONE, Const, Opaque, Ref, Site, Value, alternatives
 
 #: What a module can do and a dict cannot.

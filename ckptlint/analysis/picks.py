@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from ckptlint.analysis.events import CopyEvent
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.key_edits_names import inside
-from ckptlint.analysis.machine import KeyHistory, Machine, MemberTest
+from ckptlint.analysis.machine import Machine, MemberTest
+from ckptlint.analysis.objects import KeyHistory
 from ckptlint.analysis.values import (
     NONE,
     Const,

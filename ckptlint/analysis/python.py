@@ -7,7 +7,8 @@ from collections.abc import Callable
 from ckptlint.analysis import attributes, classes, entries, keys, loaded, loops, picks, state_dicts
 from ckptlint.analysis.arithmetic import numeric_kind, pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
-from ckptlint.analysis.machine import Machine, ObjectInfo
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.objects import ObjectInfo
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.truth import cases_of

@@ -30,7 +30,8 @@ from ckptlint.analysis.training import class_of, key_of
 from ckptlint.analysis.values import Const, Content, Opaque, Ref, Site, alternatives
 
 if TYPE_CHECKING:
-    from ckptlint.analysis.machine import Machine, ObjectInfo
+    from ckptlint.analysis.machine import Machine
+    from ckptlint.analysis.objects import ObjectInfo
     from ckptlint.analysis.solve import Project
 
 Placed = TypeVar("Placed", SaveEvent, ApplyEvent, TrainingEvent)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 
 from ckptlint.analysis import imports
-from ckptlint.analysis.machine import FunctionInfo, Machine
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.objects import FunctionInfo
 from ckptlint.analysis.values import External, Function, Opaque, Value, alternatives, choose
 from ckptlint.facts import ir
 

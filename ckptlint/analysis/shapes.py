@@ -16,7 +16,8 @@ import msgspec
 
 from ckptlint.analysis import classes, modules
 from ckptlint.analysis.guards import ALWAYS, Guard, both
-from ckptlint.analysis.machine import Machine, ObjectInfo
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.objects import ObjectInfo
 from ckptlint.analysis.values import (
     NONE,
     ClassValue,

@@ -36,7 +36,8 @@ from ckptlint.analysis import (
     tries,
 )
 from ckptlint.analysis.guards import both
-from ckptlint.analysis.machine import FunctionInfo, Machine, TryBlock
+from ckptlint.analysis.machine import Machine, TryBlock
+from ckptlint.analysis.objects import FunctionInfo
 from ckptlint.analysis.scopes import bind, new_function, unbind
 from ckptlint.analysis.truth import Cases, truth
 from ckptlint.analysis.values import (

@@ -8,20 +8,15 @@ its way in the middle of a library ends soon.
            -> train(model)                          marked, it saves: 20,000 more
                   -> load_checkpoint(...)           marked: 20,000 more
 
-A unit to which four runs have come before gives a fifth of that: it has shown most of what it does.
-
 Making an object takes `FOR_AN_OBJECT` steps at most, and more where it comes to marked units. After that its calls are
 not followed: a few parts of a big module are known then, and what a wrapper does to the keys is seen on those.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-
 FOR_A_SCRIPT = 10_000
 FOR_A_CALLER = 4_000
 FOR_A_MARK = 20_000
-NEW_FOR_RUNS = 4
 FOR_A_RUN = 150_000
 FOR_A_TEST = 4_000
 FOR_AN_OBJECT = 3_000
@@ -33,16 +28,16 @@ class OutOfStepsError(Exception):
 
 
 class Steps:
-    """What is left to the run, and to the project."""
+    """What is left to the run, and to the project; `marks` counts how often marked units were come to."""
 
-    __slots__ = ("_build_until", "_given", "_marked", "_most", "_reached", "left", "left_in_all")
+    __slots__ = ("_build_until", "_given", "_marked", "_most", "left", "left_in_all", "marks")
 
     def __init__(self) -> None:
         self.left = FOR_A_SCRIPT
         self.left_in_all = FOR_A_PROJECT
+        self.marks = 0
         self._given = self._most = FOR_A_SCRIPT
         self._marked: set[tuple[str, int]] = set()
-        self._reached: Counter[tuple[str, int]] = Counter()
         self._build_until: int | None = None
 
     def begin(self, at_first: int, most: int) -> None:
@@ -63,11 +58,10 @@ class Steps:
 
     def reach(self, file: str, unit: int) -> None:
         """The run has come to a marked unit."""
+        self.marks += 1
         if (file, unit) not in self._marked:
             self._marked.add((file, unit))
-            often = self._reached[file, unit] >= NEW_FOR_RUNS
-            self._reached[file, unit] += 1
-            more = min(FOR_A_MARK // 5 if often else FOR_A_MARK, self._most - self._given)
+            more = min(FOR_A_MARK, self._most - self._given)
             self.left += more
             self._given += more
             if self._build_until is not None:
@@ -93,6 +87,11 @@ class Steps:
     def resume_building(self, until: int | None) -> None:
         """The file is imported."""
         self._build_until = until
+
+    @property
+    def taken(self) -> int:
+        """The steps that this run has taken."""
+        return self._given - self.left
 
     @property
     def has_built_enough(self) -> bool:

@@ -23,7 +23,8 @@ import msgspec
 from ckptlint.analysis import classes, entries, shapes
 from ckptlint.analysis.fit import keys_of
 from ckptlint.analysis.guards import ALWAYS
-from ckptlint.analysis.machine import Machine, ObjectInfo
+from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.objects import ObjectInfo
 from ckptlint.analysis.values import ClassValue, Ref, Shape, Site, TupleValue, Value, alternatives
 
 #: Methods with which a class can take care of its hidden modules itself.
