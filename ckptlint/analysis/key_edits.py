@@ -43,6 +43,9 @@ _BARE_WORD = re.compile(r"^[A-Za-z][A-Za-z0-9]*$")
 _LEAVES = frozenset(
     {"weight", "bias", "gamma", "beta", "scale", "kernel", "running", "mean", "var", "embedding", "embeddings", "alpha"}
 )
+
+#: So many different names put for others are a table from one model's to another's.
+_TABLE = 4
 _PREFIX_NAME = re.compile(r"prefix|strip|pre_?fix|module|unwanted|remove", re.IGNORECASE)
 
 
@@ -125,6 +128,8 @@ def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> li
     found: list[KeyEdit] = []
     for group in groups.values():
         wrong = [cut for cut in group if _is_wrong(cut, group, len(renamings), names.fronts)]
+        if wrong and wrong[0].form.kind == "rename" and _is_from_a_table(wrong[0], cuts):
+            continue
         if wrong:
             wrong.sort(key=lambda cut: (cut.use != STORED, cut.node))
             form = wrong[0].form
@@ -144,6 +149,12 @@ def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> li
                 )
             )
     return found
+
+
+def _is_from_a_table(cut: Cut, cuts: list[Cut]) -> bool:
+    """Whether the same loop turns many names of one known model into those of another."""
+    same = {(one.form.token, one.form.new) for one in cuts if one.form.kind == "rename" and one.source == cut.source}
+    return len(same) >= _TABLE
 
 
 def _is_wrong(cut: Cut, group: list[Cut], renamings: int, fronts: frozenset[str]) -> bool:

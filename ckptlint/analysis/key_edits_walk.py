@@ -233,7 +233,20 @@ class _Walk:
         else:
             items = isinstance(view, ir.Call) and called(view) == "items"
             key = target if (is_view and not items) or source.state_dict or _is_plain(view) else None
-        return env.bound({key.name}, source) if isinstance(key, ir.Name) else env
+        if not isinstance(key, ir.Name):
+            return env
+        env = env.bound({key.name}, source)
+        return msgspec.structs.replace(env, looks=(*env.looks, *self._picked_by(view, key.name)))
+
+    def _picked_by(self, over: ir.Expr, key: str) -> Iterable[Look]:
+        """The looks that every key of `[k for k in sd if k.startswith("module.")]` has passed."""
+        made = self.names.tests.get(over.name) if isinstance(over, ir.Name) else over
+        if not isinstance(made, ir.Comprehension) or not isinstance(made.element, ir.Name) or made.kind == "dict":
+            return
+        for condition in made.generators[-1].conditions:
+            for look in looks_of(condition, True, self.names):
+                if look.key == made.element.name:
+                    yield Look(key, look.texts, look.names - {look.key} | {key})
 
     # --- expressions ---
 

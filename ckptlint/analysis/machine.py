@@ -114,9 +114,8 @@ class Seen(msgspec.Struct):
 class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
-    `owner` is the class whose body or method this is; `looping` is what the loops go over that are being run,
-    `not_among` the tests of membership that some keys have failed for which the branch is run, `ruled_out` what names
-    do not mean here though their values say so, see `refuted`.
+    `owner` is the class whose body or method this is; `looping` is what the loops go over, `not_among` the tests of
+    membership that some keys have failed for which the branch is run, `ruled_out` what names do not mean, see `refuted`.
     """
 
     scope: int
