@@ -115,7 +115,7 @@ class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
     `owner` is the class whose body or method this is; `looping` is what the loops go over, `not_among` the tests of
-    membership that some keys have failed for which the branch is run, `ruled_out` what names do not mean, see `refuted`.
+    membership that some keys have failed for which the branch is run, `ruled_out` what names do not mean.
     """
 
     scope: int
