@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ckptlint.checkpoint.model import BadCheckpoint, Checkpoint, Tensor
-from ckptlint.checkpoint.places import elements, locate
+from ckptlint.checkpoint.places import elements, is_a_bomb, locate
 from ckptlint.checkpoint.renames import Rename, infer_renames
 from ckptlint.checkpoint.source import open_source
 
@@ -118,6 +118,10 @@ def _compare_entry(
     changed: list[str] = []
     unknown: list[str] = []
     equal = 0
+    read = read and not any(
+        is_a_bomb(side.values(), checkpoint.size, ties=False) for side, checkpoint in ((ours, old), (theirs, new))
+    )
+    known: dict[tuple[object, ...], bool | None] = {}  # tied tensors are read once
     for before, after in pairs:
         left, right = ours[before], theirs[after]
         if (left.dtype, left.shape) != (right.dtype, right.shape):
@@ -125,7 +129,10 @@ def _compare_entry(
             continue
         same = _same_values(left, right)
         if same is None and read:
-            same = _same_bytes(left, right, old, new)
+            views = (left.storage, left.offset, left.stride, right.storage, right.offset, right.stride, left.shape)
+            if views not in known:
+                known[views] = _same_bytes(left, right, old, new)
+            same = known[views]
         if same is None:
             unknown.append(before)
         elif same:
@@ -170,9 +177,16 @@ def _same_bytes(one: Tensor, other: Tensor, old: Checkpoint, new: Checkpoint) ->
         return None
     try:
         with open_source(one.storage.file) as left, open_source(other.storage.file) as right:
-            return _equal_streams(elements(left, one), elements(right, other))
+            return _equal_streams(elements(left, _once(one, other)), elements(right, _once(other, one)))
     except BadCheckpoint:
         return None
+
+
+def _once(tensor: Tensor, other: Tensor) -> Tensor:
+    """The tensor without what `expand` repeats, where the other is expanded in the same dimensions."""
+    repeated = [ours == theirs == 0 for ours, theirs in zip(tensor.stride, other.stride, strict=True)]
+    sizes = zip(tensor.shape, repeated, strict=True)
+    return tensor._replace(shape=tuple(min(size, 1) if twice else size for size, twice in sizes))
 
 
 def _equal_streams(one: Iterator[bytes], other: Iterator[bytes]) -> bool:

@@ -120,7 +120,13 @@ def _restored(found: Fit, model: Mapping[str, Member]) -> int:
 
 
 def _try(base: KeyEdits, file: Mapping[str, Member], model: Mapping[str, Member], total: int) -> Mend | None:
-    """Apply the edits, drop what then has no place in the model, and see how it fits; None where keys collide."""
+    """Apply the edits, drop what then has no place in the model, and see how it fits; None where keys collide.
+
+    None too where there is more to type than anyone would: each pattern is held against each key, so that thousands of
+    both would take minutes to find what nobody wants.
+    """
+    if len(base.strip) + len(base.rename) > _MAX_EDITS:
+        return None
     try:
         plan = base.plan(file)
         after = renamed(file, plan)
@@ -129,7 +135,10 @@ def _try(base: KeyEdits, file: Mapping[str, Member], model: Mapping[str, Member]
         outside = {*first.unexpected, *first.mismatched}
         unwanted = [key for key, new in plan.names.items() if new in outside]
         kept = [key for key, new in plan.names.items() if new not in outside]
-        edits = base._replace(drop=_drops(base, unwanted, kept))
+        drops = _drops(base, unwanted, kept)
+        if len(drops) > _MAX_EDITS:
+            return None
+        edits = base._replace(drop=drops)
         plan = edits.plan(file) if unwanted else plan
     except BadCheckpoint:
         return None
@@ -158,6 +167,8 @@ def _folded(patterns: list[str], stay: set[str]) -> tuple[str, ...]:
     groups: dict[str, list[str]] = {}
     for pattern in patterns:
         groups.setdefault(re.sub(r"(?<![^.])\d+(?![^.])", "*", pattern), []).append(pattern)
+    if len(groups) > _MAX_EDITS:
+        return tuple(patterns)  # too many, whatever folds
     made: list[str] = []
     for wide, members in groups.items():
         hits = re.compile(fnmatch.translate(wide))

@@ -5,7 +5,7 @@ Listing does not look this up, because it costs a read for each record of a zip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from ckptlint.checkpoint.dtypes import ITEM_BITS
@@ -16,6 +16,11 @@ from ckptlint.checkpoint.zip_directory import payload_start, read_directory
 
 _PIECE = 1 << 22
 _MAX_SPAN = 4 << 30
+# What views may add up to: ties and views of an honest file show its bytes a few times, those of a bomb millions of
+# times. Beyond it nothing is read, compared or written tensor by tensor.
+_MAX_TIMES = 4
+_MAX_BESIDES = 1 << 30
+_MAX_REPEATED = 1 << 25
 
 
 def locate(checkpoint: Checkpoint) -> Checkpoint:
@@ -47,6 +52,23 @@ def locate(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint._replace(tensors=tuple(placed(tensor) for tensor in checkpoint.tensors))
 
 
+def is_a_bomb(tensors: Iterable[Tensor], size: int, *, ties: bool) -> bool:
+    """Whether reading these tensors of files of `size` bytes one by one would take far more than the files have.
+
+    With `ties` tensors that are the same view count each, else once, and none for more than its storage.
+    """
+    seen: set[tuple[object, ...]] = set()
+    total = 0
+    for tensor in tensors:
+        if tensor.storage is None:
+            continue
+        view = (tensor.storage.file, tensor.storage.key, tensor.offset, tensor.shape, tensor.stride)
+        if ties or view not in seen:
+            seen.add(view)
+            total += tensor.nbytes if ties else min(tensor.nbytes, tensor.storage.nbytes)
+    return total > _MAX_TIMES * size + _MAX_BESIDES
+
+
 def elements(source: Source, tensor: Tensor) -> Iterator[bytes]:
     """The bytes of a tensor in row-major order, in pieces of at most four megabytes where it is contiguous.
 
@@ -60,6 +82,11 @@ def elements(source: Source, tensor: Tensor) -> Iterator[bytes]:
     item = bits // 8
     if tensor.numel == 0:
         return
+    if tensor.numel * item > max(storage.nbytes, _MAX_REPEATED):
+        raise BadCheckpoint(
+            f"{plain_name(tensor.key)!r} shows {storage.nbytes:,} bytes as {tensor.numel * item:,}: a view that repeats "
+            "itself; save it with .contiguous() if that is meant"
+        )
     start = storage.start + tensor.offset * item
     if tensor.contiguous:
         left = tensor.numel * item
@@ -94,7 +121,9 @@ def _gather(raw: bytes, item: int, shape: tuple[int, ...], stride: tuple[int, ..
         stop = base + (size - 1) * step + 1
         if size == 1 or step == 1:
             yield bytes(view[base * item : (base + size) * item])
-        elif step and cells is not None:
+        elif step == 0:
+            yield bytes(view[base * item : (base + 1) * item]) * size
+        elif cells is not None:
             yield cells[base:stop:step].tobytes()
         else:
             yield b"".join(raw[at * item : (at + 1) * item] for at in (base + n * step for n in range(size)))

@@ -14,7 +14,7 @@ import sys
 from ckptlint.checkpoint.dtypes import ITEM_BITS, SAFETENSORS_DTYPE
 from ckptlint.checkpoint.file_copy import replacing, write_all
 from ckptlint.checkpoint.model import BadCheckpoint, Tensor
-from ckptlint.checkpoint.places import elements, locate
+from ckptlint.checkpoint.places import elements, is_a_bomb, locate
 from ckptlint.checkpoint.progress import Progress
 from ckptlint.checkpoint.repair import RepairPlan, expected_tensors
 from ckptlint.checkpoint.safetensors import read_safetensors
@@ -49,6 +49,12 @@ def write_safetensors(plan: RepairPlan, out: str, entry: str | None, *, force: b
             raise BadCheckpoint(
                 f"{plain_name(key)!r} is {tensor.dtype}, {tensor.layout}: safetensors has no such tensors; --drop it"
             )
+    if is_a_bomb(tensors.values(), checkpoint.size, ties=True):
+        nbytes = sum(tensor.nbytes for tensor in tensors.values())
+        raise BadCheckpoint(
+            f"{checkpoint.path} has {checkpoint.size:,} bytes, and its tensors show them as {nbytes:,}: safetensors writes "
+            "each of them whole, so it is not converted; --drop those that repeat the others"
+        )
     ordered = sorted(tensors.items(), key=lambda item: (-ITEM_BITS[item[1].dtype], item[0]))
     with Source(checkpoint.path) as source, replacing(out, force=force) as beside:
         _write(source, ordered, checkpoint.metadata or {"format": "pt"}, beside)

@@ -32,7 +32,10 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 
 
 class Member(NamedTuple):
-    """A record: `header` is the offset of its local header, `size` and `compressed` are bytes, `method` 0 is stored."""
+    """A record: `header` is the offset of its local header, `size` and `compressed` are bytes, `method` 0 is stored.
+
+    `limit` is the offset where the next record (or the directory) begins: the payload ends before it.
+    """
 
     name: str
     header: int
@@ -40,6 +43,7 @@ class Member(NamedTuple):
     compressed: int
     method: int
     crc: int
+    limit: int
 
 
 class Directory(NamedTuple):
@@ -132,6 +136,9 @@ def _parse(source: Source, raw: bytes, count: int, start: int) -> dict[str, Memb
     previous_end = 0
     unordered = False
     unpack = _HEADER.unpack_from
+    pending: tuple[str, int, int, int, int, int] | None = (
+        None  # the last record, until it is known where the next begins
+    )
     for _ in range(count):
         if at + 46 > len(raw):
             raise _lies(source, "ends before its last record")
@@ -147,8 +154,6 @@ def _parse(source: Source, raw: bytes, count: int, start: int) -> dict[str, Memb
         at += extra_length + comment_length
         if flags & _ENCRYPTED:
             raise BadCheckpoint(f"{source.name} is an encrypted zip: unpack it with its password first")
-        if name in members:
-            raise _lies(source, f"names the record {name!r} twice")
         if ".." in name and ".." in name.replace("\\", "/").split("/"):
             raise _lies(source, f"names a record {name!r} that climbs out of the file")
         if header < previous_end:
@@ -158,12 +163,16 @@ def _parse(source: Source, raw: bytes, count: int, start: int) -> dict[str, Memb
             raise _lies(source, f"places the record {name!r} beyond the records")
         if method == 0 and size != compressed:
             raise _lies(source, f"gives the stored record {name!r} two sizes")
-        members[name] = Member(name, header, size, compressed, method, crc)
+        if pending is not None:
+            members[pending[0]] = Member(*pending, header)
+            if name in members:
+                raise _lies(source, f"names the record {name!r} twice")
+        pending = (name, header, size, compressed, method, crc)
+    if pending is not None:
+        members[pending[0]] = Member(*pending, start)
     if at != len(raw):
         raise _lies(source, "is longer than its records")
-    if unordered:
-        _check_overlap(source, members)
-    return members
+    return _in_order(source, members, start) if unordered else members
 
 
 def _wide(source: Source, extra: bytes, size: int, compressed: int, header: int) -> tuple[int, int, int]:
@@ -187,18 +196,24 @@ def _wide(source: Source, extra: bytes, size: int, compressed: int, header: int)
     raise _lies(source, "lacks the zip64 sizes of a large record")
 
 
-def _check_overlap(source: Source, members: dict[str, Member]) -> None:
+def _in_order(source: Source, members: dict[str, Member], start: int) -> dict[str, Member]:
+    """The records of a directory that is in another order than the file, with the limits that they have there."""
     end = 0
-    for member in sorted(members.values(), key=lambda member: member.header):
+    ordered = sorted(members.values(), key=lambda member: member.header)
+    limits: dict[str, int] = {}
+    for member, following in zip(ordered, [*(member.header for member in ordered[1:]), start], strict=True):
         if member.header < end:
             raise _lies(source, f"lets the record {member.name!r} overlap another")
         end = member.header + 30 + len(member.name) + member.compressed
+        limits[member.name] = following
+    return {name: member._replace(limit=limits[name]) for name, member in members.items()}
 
 
 def payload_start(source: Source, member: Member) -> int:
     """The offset of the first byte of a record; reads the 30 bytes of its local header.
 
-    Raises BadCheckpoint when there is no local header or it names another record.
+    Raises BadCheckpoint when there is no local header, it names another record, or its extra field reaches so far that
+    the payload would lie in the next record.
     """
     raw = source.read(member.header, _LOCAL.size + len(member.name) + 4)
     if len(raw) < _LOCAL.size or raw[:4] != b"PK\3\4":
@@ -207,7 +222,10 @@ def payload_start(source: Source, member: Member) -> int:
     name = raw[_LOCAL.size : _LOCAL.size + name_length].decode("utf-8", "surrogateescape")
     if name != member.name:
         raise _lies(source, f"disagrees with the record itself, which is named {name!r} and not {member.name!r}")
-    return member.header + _LOCAL.size + int(name_length) + int(extra_length)
+    start = member.header + _LOCAL.size + int(name_length) + int(extra_length)
+    if start + member.compressed > member.limit:
+        raise _lies(source, f"disagrees with the record {member.name!r}, which would reach into the next one")
+    return start
 
 
 def read_member(source: Source, member: Member, limit: int) -> bytes:

@@ -8,7 +8,7 @@ the file. A run is moved as it is, at the speed of the disk and of the bus, and 
     arena          [conv.weight][pad][conv.bias]
 
 Tied tensors stay tied, since both are views of the same bytes. Tensors that do not lie aligned to their elements (some
-legacy files, odd safetensors headers) are copied out of the arena.
+legacy files, odd safetensors headers) are copied out of the arena, each storage once.
 """
 
 from __future__ import annotations
@@ -42,8 +42,12 @@ class Arena(NamedTuple):
     data: Mapping[str, torch.Tensor]
     runs: Mapping[str, tuple[Run, ...]]
 
-    def view(self, tensor: Tensor) -> torch.Tensor:
-        """The tensor as a view of the arena, or a copy where it is not aligned."""
+    def views(self, tensors: Mapping[str, Tensor]) -> dict[str, torch.Tensor]:
+        """The tensors as views of the arena; of a copy of their storage where that does not lie aligned."""
+        copies: dict[tuple[str, int], torch.Tensor] = {}
+        return {key: self._view(tensor, copies) for key, tensor in tensors.items()}
+
+    def _view(self, tensor: Tensor, copies: dict[tuple[str, int], torch.Tensor]) -> torch.Tensor:
         storage = tensor.storage
         dtype = find_dtype(tensor.dtype)
         assert storage is not None
@@ -53,16 +57,16 @@ class Arena(NamedTuple):
         data = self.data[storage.file]
         if tensor.numel == 0:
             return torch.empty(tensor.shape, dtype=dtype, device=data.device)
-        start = storage.start + tensor.offset * item
         runs = self.runs[storage.file]
-        run = runs[bisect.bisect_right(runs, start, key=lambda run: run.start) - 1]
-        at = run.at + start - run.start
-        stride = tensor.stride
+        run = runs[bisect.bisect_right(runs, storage.start, key=lambda run: run.start) - 1]
+        at = run.at + storage.start - run.start
         if at % item:
-            span = item * (1 + sum((size - 1) * step for size, step in zip(tensor.shape, stride, strict=True)))
-            data, at = data[at : at + span].clone(), 0
+            home = (storage.file, storage.start)
+            if home not in copies:  # once for all that are tied to it
+                copies[home] = data[at : at + storage.nbytes].clone()
+            data, at = copies[home], 0
         empty = torch.empty(0, dtype=dtype, device=data.device)
-        return empty.set_(data.untyped_storage(), at // item, tensor.shape, stride)
+        return empty.set_(data.untyped_storage(), at // item + tensor.offset, tensor.shape, tensor.stride)
 
 
 def obstacle(checkpoint: Checkpoint, tensors: Iterable[Tensor]) -> str:

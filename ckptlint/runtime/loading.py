@@ -66,8 +66,7 @@ def load_entry(checkpoint: Checkpoint, entry: str, device: torch.device) -> OnDe
     started = time.perf_counter()
     with Progress("load", size, sys.stderr) as progress:
         arena = map_files(runs, progress) if device.type == "cpu" else load_pinned(runs, device, progress)
-    views = {key: arena.view(tensor) for key, tensor in tensors.items()}
-    return OnDevice(views, "arena", "", size, _elapsed(started, device), runs)
+    return OnDevice(arena.views(tensors), "arena", "", size, _elapsed(started, device), runs)
 
 
 def _obstacle(checkpoint: Checkpoint, entry: str, tensors: Mapping[str, Tensor]) -> str:

@@ -19,7 +19,7 @@ from ckptlint.checkpoint.machine import collector_paused
 from ckptlint.checkpoint.mends import Mend
 from ckptlint.checkpoint.model import Checkpoint
 from ckptlint.checkpoint.model_fit import Member
-from ckptlint.checkpoint.places import locate
+from ckptlint.checkpoint.places import is_a_bomb, locate
 from ckptlint.checkpoint.progress import Progress
 from ckptlint.checkpoint.read import open_checkpoint
 from ckptlint.checkpoint.source import is_remote
@@ -91,6 +91,11 @@ def compare(path: str, factory: Factory, entry: str | None) -> Compared:
         raise Failure(f"{path} is a remote file: copy it here first")
     with collector_paused():
         checkpoint = locate(open_checkpoint(path))
+    if is_a_bomb(checkpoint.tensors, checkpoint.size, ties=False):
+        raise Failure(
+            f"{path} has {checkpoint.size:,} bytes, and its tensors are views that show them a thousand times: it was made "
+            "to keep your machine busy, no model is saved like that"
+        )
     built = factory.on_meta()
     expected = expected_members(built.model)
     choice = choose_entry(checkpoint, expected, entry)

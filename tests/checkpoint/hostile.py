@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Callable
 
 from tests.checkpoint.builders import (
     Record,
@@ -275,6 +276,17 @@ def listed(marker: str) -> dict[str, tuple[bytes, str]]:
             ),
             "",
         ),
+        "a view of endless elements": (
+            with_pickle(state_dict(("w", tensor(size=(2**40,), stride=(0,)))), data__0=_FLOATS),
+            "",
+        ),
+        "a window of endless elements": (
+            with_pickle(state_dict(("w", tensor(size=(2, 2, 2**30), stride=(1, 1, 0)))), data__0=_FLOATS),
+            "",
+        ),
+        "ties that add up": (_views(lambda number: 0), ""),
+        "views that add up": (_views(lambda number: number), ""),
+        "a record that says it begins later": (_late(saved(plain())), ""),
         "cycle": (with_pickle(cyclic, data__0=_FLOATS), ""),
         "record missing": (build_zip(no_data), "missing-record"),
         "record short": (build_zip(short), "short-record"),
@@ -311,6 +323,18 @@ def listed(marker: str) -> dict[str, tuple[bytes, str]]:
         "legacy with another length": (_legacy_length(legacy), "wrong-length"),
     }
     return cases
+
+
+def _views(offset: Callable[[int], int]) -> bytes:
+    """Four megabytes that 10,000 tensors look at."""
+    tensors = ((f"k{n}", tensor(numel=1_020_000, offset=offset(n), size=(1_000_000,))) for n in range(10_000))
+    return with_pickle(state_dict(*tensors), data__0=bytes(4 * 1_020_000))
+
+
+def _late(data: bytes) -> bytes:
+    """The last tensor's record with an extra field that reaches into the next record."""
+    header = data.rindex(b"PK\3\4", 0, data.index(b"data/1"))
+    return data[: header + 28] + b"\x00\x10" + data[header + 30 :]
 
 
 def _legacy_length(data: bytes) -> bytes:

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from ckptlint.checkpoint.model import BadCheckpoint
 from ckptlint.checkpoint.observe import observe
 from ckptlint.checkpoint.read import open_checkpoint
 from tests.checkpoint import hostile
+from tests.checkpoint.bounds import MEGABYTES, bounded
 from tests.checkpoint.builders import plain, safetensors, saved, state_dict, tensor, text, with_pickle
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +45,9 @@ def put(folder: Path, data: bytes) -> str:
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_with_one_sentence(here: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
     data, sentence = REFUSED[case]
-    started = time.process_time()
-    assert main(["inspect", put(here, data)]) == 2
-    assert time.process_time() - started < 15  # of the processor, a tenth of it on a quiet machine
+    path = put(here, data)
+    with bounded():
+        assert main(["inspect", path]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -60,14 +60,22 @@ def test_refused_with_one_sentence(here: Path, capsys: pytest.CaptureFixture[str
 def test_listed_with_its_problem(here: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
     data, code = LISTED[case]
     path = put(here, data)
-    started = time.process_time()
     checkpoint = open_checkpoint(path)
     codes = {problem.code for problem in (*checkpoint.problems, *observe(checkpoint))}
     assert code in codes or code == ""
-    assert main(["inspect", path]) in (0, 1)
-    assert main(["inspect", path, "--json"]) in (0, 1)
-    assert main(["inspect", path, "--stats"]) in (0, 1)
-    assert time.process_time() - started < 30
+    for words in (
+        ["inspect", path],
+        ["inspect", path, "--json"],
+        ["inspect", path, "--keys"],
+        ["inspect", path, "--stats"],
+        ["inspect", path, "--crc"],
+        ["diff", path, path, "--read"],
+        ["repair", path, "-o", "out.pth", "--add-prefix", "x.", "--force"],
+        ["repair", path, "-o", "out.safetensors", "--to", "safetensors", "--force"],
+    ):
+        with bounded():
+            assert main(words) in (0, 1, 2)
+    assert "Traceback" not in capsys.readouterr().err
     assert not (here / "MARKER").exists()
 
 
@@ -110,7 +118,7 @@ def test_memory_stays_bounded(here: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)})
         code, kilobytes = map(int, done.stdout.splitlines()[-1].split())
         assert code in (0, 2)
-        assert kilobytes < 500_000, path
+        assert kilobytes < 1000 * MEGABYTES, path
 
 
 @pytest.mark.parametrize("cut", range(0, 1000, 37))

@@ -135,3 +135,26 @@ def test_a_mend_leaves_nothing_unexpected(ours: list[str], theirs: list[str]) ->
         assert not after.unexpected
         assert not after.mismatched
         assert 2 * mend.restored >= mend.total
+
+
+MANY = 5_000
+
+
+@pytest.mark.parametrize(
+    ("file", "model"),
+    [
+        ("a{n}.w", "b{n}.w"),
+        ("old{part}.l{n}.w", "new{part}.l{n}.w"),
+        ("l.{part}._orig_mod.b{n}.w", "l.{part}.b{n}.w"),
+    ],
+    ids=["no name in common", "thirty parts renamed", "compiled layers"],
+)
+@pytest.mark.parametrize("extra", [0, MANY], ids=["as many", "others besides"])
+def test_the_search_takes_seconds_for_many_keys(file: str, model: str, extra: int) -> None:
+    """Each pattern was once held against each key: minutes for the first of these."""
+    ours = {file.format(n=n, part=n % 30): Member("float32", (3,)) for n in range(MANY)}
+    ours |= {f"x{n}y.w": Member("float32", (4,)) for n in range(extra)}
+    theirs = {model.format(n=n, part=n % 30): Member("float32", (3,)) for n in range(MANY)}
+    started = time.process_time()
+    find_mend(ours, theirs)
+    assert time.process_time() - started < 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from ckptlint.__main__ import main
 from tests.checkpoint import hostile
+from tests.checkpoint.bounds import bounded
 from tests.checkpoint.builders import saved
 from tests.checkpoint.test_fuzz import mutate, mutation
 from tests.runtime import nets
@@ -30,10 +30,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("case", FILES)
 def test_every_hostile_file(here: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
     (here / "best.pth").write_bytes(FILES[case][0])
-    started = time.process_time()
-    assert main(["verify", "best.pth", "--model", MODEL]) in (1, 2)
-    assert main(["verify", "best.pth", "--model", MODEL, "--no-strict"]) in (0, 1, 2)
-    assert time.process_time() - started < 60
+    with bounded():
+        assert main(["verify", "best.pth", "--model", MODEL]) in (1, 2)
+    with bounded():
+        assert main(["verify", "best.pth", "--model", MODEL, "--no-strict"]) in (0, 1, 2)
+    with bounded():
+        assert main(["repair", "best.pth", "-o", "out.pth", "--for", MODEL, "--force"]) in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
     assert not (here / "MARKER").exists()
 
@@ -63,10 +65,12 @@ EXAMPLES = int(os.environ.get("CKPTLINT_FUZZ", "100"))  # a night's run takes mo
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(1, [("flip", 0.625, 0.0, 0)])  # a storage that the file lists and no tensor has: torch asserts
+@example(0, [("flip", 0.4623378636783007, 0.0, 3)])  # a record that says it begins after the end of the file
 @given(st.integers(0, len(SEEDS) - 1), st.lists(mutation, min_size=1, max_size=4))
 def test_mutated_files(
     here: Path, capsys: pytest.CaptureFixture[str], seed: int, steps: list[tuple[str, float, float, int]]
 ) -> None:
     (here / "a.pth").write_bytes(mutate(SEEDS[seed], steps))
-    assert main(["verify", "a.pth", "--model", MODEL]) in (0, 1, 2)
+    with bounded():
+        assert main(["verify", "a.pth", "--model", MODEL]) in (0, 1, 2)
     assert "Traceback" not in capsys.readouterr().err
