@@ -84,8 +84,8 @@ def elements(source: Source, tensor: Tensor) -> Iterator[bytes]:
         return
     if tensor.numel * item > max(storage.nbytes, _MAX_REPEATED):
         raise BadCheckpoint(
-            f"{plain_name(tensor.key)!r} shows {storage.nbytes:,} bytes as {tensor.numel * item:,}: a view that repeats "
-            "itself; save it with .contiguous() if that is meant"
+            f"{plain_name(tensor.key)!r} shows {storage.nbytes:,} bytes as {tensor.numel * item:,}: a view that "
+            "repeats itself; save it with .contiguous() if that is meant"
         )
     start = storage.start + tensor.offset * item
     if tensor.contiguous:

@@ -5,7 +5,8 @@
 
 Two keys can be the same tensor under another name when their facts (shape and dtype) are equal and they end in the
 same parts. What stands in front of the common end votes for a rule; the rule with the most votes wins, and those behind
-it of which no key was taken; their keys are taken out, and the rest vote again. A rule is kept when it explains at least two keys, or all that are left.
+it of which no key was taken; their keys are taken out, and the rest vote again. A rule is kept when it explains at
+least two keys, or all that are left.
 """
 
 from __future__ import annotations

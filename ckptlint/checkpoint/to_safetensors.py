@@ -52,8 +52,8 @@ def write_safetensors(plan: RepairPlan, out: str, entry: str | None, *, force: b
     if is_a_bomb(tensors.values(), checkpoint.size, ties=True):
         nbytes = sum(tensor.nbytes for tensor in tensors.values())
         raise BadCheckpoint(
-            f"{checkpoint.path} has {checkpoint.size:,} bytes, and its tensors show them as {nbytes:,}: safetensors writes "
-            "each of them whole, so it is not converted; --drop those that repeat the others"
+            f"{checkpoint.path} has {checkpoint.size:,} bytes, and its tensors show them as {nbytes:,}: safetensors "
+            "writes each of them whole, so it is not converted; --drop those that repeat the others"
         )
     ordered = sorted(tensors.items(), key=lambda item: (-ITEM_BITS[item[1].dtype], item[0]))
     with Source(checkpoint.path) as source, replacing(out, force=force) as beside:

@@ -93,8 +93,8 @@ def compare(path: str, factory: Factory, entry: str | None) -> Compared:
         checkpoint = locate(open_checkpoint(path))
     if is_a_bomb(checkpoint.tensors, checkpoint.size, ties=False):
         raise Failure(
-            f"{path} has {checkpoint.size:,} bytes, and its tensors are views that show them a thousand times: it was made "
-            "to keep your machine busy, no model is saved like that"
+            f"{path} has {checkpoint.size:,} bytes, and its tensors are views that show them a thousand times: it was "
+            "made to keep your machine busy, no model is saved like that"
         )
     built = factory.on_meta()
     expected = expected_members(built.model)
