@@ -19,6 +19,7 @@ from ckptlint.engine import Job, Policy, Settings
 from ckptlint.failure import Failure
 from ckptlint.findings import Severity
 from ckptlint.globs import path_regex
+from ckptlint.python_requirement import oldest
 from ckptlint.rules.base import Registry
 from ckptlint.selection import Layer, expand, resolve
 from ckptlint.torch_requirement import required
@@ -97,6 +98,12 @@ def make_jobs(run: Run, paths: Sequence[str], say: Say, overlay: Mapping[str, by
     return jobs
 
 
+def _target_version(run: Run, project: Project, table: Table) -> str | None:
+    """What the flag says, else the configuration, else what the project itself requires."""
+    said = _first(run.args.target_version, _first(run.inline.target_version, table.target_version))
+    return said if said is not None or run.args.isolated else oldest(Path(project.root))
+
+
 def _torch_version(run: Run, project: Project, table: Table) -> str | None:
     """What the flag says, else the configuration, else what the project itself requires."""
     said = _first(run.args.torch_version, _first(run.inline.torch_version, table.torch_version))
@@ -114,7 +121,7 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
         report=project.report,
         policy=Policies(run, project.root).of,
         settings=Settings(
-            target_version=_first(run.args.target_version, _first(run.inline.target_version, table.target_version)),
+            target_version=_target_version(run, project, table),
             torch_version=_torch_version(run, project, table),
             knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,

@@ -51,7 +51,8 @@ class WeightsOnlyIncompatibleEntry(Rule):
 
     ## Fix safety
     The fix saves plain values: `vars(args)`, `optimizer.state_dict()`, `float(score)`, `str(date)`. It is unsafe: what
-    reads the entry gets another thing than before.
+    reads the entry gets another thing than before. Such places are named, and an optimizer that is read back from the
+    file is left as it is.
 
     ## References
     - [torch.load](https://docs.pytorch.org/docs/stable/generated/torch.load.html): weights_only

@@ -178,7 +178,7 @@ def test_a_load_among_semicolons_stays_among_them() -> None:
 def test_names_that_are_taken_are_not_touched() -> None:
     made = read("state_dict = 1\n«net.load_state_dict(c['x'])»\nprint(state_dict)\n", "net.load_state_dict(c['x'])")
     assert isinstance(made, str)
-    assert "state_dict_2 = c['x']\n" in made
+    assert "model_state_dict = c['x']\n" in made
     assert fresh("model", frozenset({"model", "model_2"})) == "model_3"
     assert fresh("list", frozenset()) == "list_2"
 

@@ -11,22 +11,26 @@
 Where the project itself writes files that are read well so far and would not be then, there is no fix; and none where a
 model has a part of its own that is called like the prefix, whose names would be taken for it.
 
-Without a target version the text is for Python 3.10, which ckptlint itself needs.
+Where nothing says which Python the project is for, what is written runs on any: `removeprefix` came with 3.9.
 """
 
 from __future__ import annotations
+
+import ast
 
 from ckptlint.analysis.key_edits import KeyEdit
 from ckptlint.analysis.solve import Project
 from ckptlint.findings import Applicability, Edit, Fix, Span
 from ckptlint.fixes.mending.chains import has_inner
 from ckptlint.fixes.mending.sources import Sources
+from ckptlint.fixes.mending.syntax import path_to, span
+from ckptlint.fixes.shapes.expression import primary
 from ckptlint.fixes.shapes.file import File
 from ckptlint.fixes.shapes.prefix import anchored
 
 _OF_LENGTH = {7: "module.", 10: "_orig_mod."}
 _WRAPPERS = ("module.", "_orig_mod.")
-_PYTHON = (3, 10)
+_PYTHON = (3, 0)
 
 
 def fix(project: Project, cut: KeyEdit) -> Fix | None:
@@ -47,11 +51,43 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
         content = anchored(file.text[slice(*offsets)], prefix or "", _python(project))
         if content is None:
             return None
-        edits.append(file.replacement(*offsets, content))
+        path = path_to(file, project.place(site)) or [file.tree]
+        if content.startswith("(") and len(path) > 1 and _stands_alone(*path[-2:]):
+            content = content[1:-1]
+        edits.append(_guard(file, path) or file.replacement(*offsets, content))
     statement = project.statement(cut.sites[0])
     applicability = Applicability.SAFE if _is_safe(project, cut, prefix, file, statement) else Applicability.UNSAFE
     shown = f'"{prefix}"' if prefix else f"`{cut.label}`"
     return Fix(applicability, f"take {shown} off only where the key begins with it", tuple(edits))
+
+
+def _stands_alone(outer: ast.AST, inner: ast.AST) -> bool:
+    """Whether nothing around an expression could bind to a part of it."""
+    index = isinstance(outer, ast.Subscript) and outer.slice is inner
+    return index or isinstance(outer, ast.Assign | ast.Dict | ast.DictComp | ast.Lambda)
+
+
+def _guard(file: File, path: list[ast.AST]) -> Edit | None:
+    """Where a test stands around the cut that looks for the prefix anywhere, the test is what has to change.
+
+    `k[7:] if "module." in k else k` becomes `k[7:] if k.startswith("module.") else k`.
+    """
+    if len(path) < 2:
+        return None
+    choice, cut = path[-2:]
+    if not isinstance(choice, ast.IfExp) or choice.body is not cut or not isinstance(cut, ast.Subscript):
+        return None
+    test, key = choice.test, ast.dump(cut.value)
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.In):
+        return None
+    if ast.dump(test.comparators[0]) != key or ast.dump(choice.orelse) != key:
+        return None
+    whole, prefix = file.offsets(span(file, test)), file.offsets(span(file, test.left))
+    asked = file.offsets(span(file, test.comparators[0]))
+    if whole is None or prefix is None or asked is None:
+        return None
+    texts = file.text[slice(*asked)], file.text[slice(*prefix)]
+    return file.replacement(*whole, f"{primary(texts[0])}.startswith({texts[1]})")
 
 
 def _takes_more(project: Project, cut: KeyEdit) -> bool:

@@ -67,12 +67,12 @@ def _of_load(
 
 def _other_entries(project: Project, load: LoadEvent, save: SaveEvent) -> bool:
     """Whether only such entries of the file are asked for that hold no state dict."""
-    asked = project.derived(_asked).get(load.file, frozenset())
+    asked = project.derived(asked_entries).get(load.file, frozenset())
     held = {part.entry[0] if part.entry else "" for part in save.parts if part.content is not None}
     return bool(asked) and "" not in held and not asked & held
 
 
-def _asked(project: Project) -> dict[int, frozenset[str]]:
+def asked_entries(project: Project) -> dict[int, frozenset[str]]:
     """The entries that are asked for, by the number of the file."""
     found: dict[int, frozenset[str]] = {}
     for info in project.machine.objects.values():

@@ -18,9 +18,9 @@ import ast
 from ckptlint.findings import Edit, Span
 from ckptlint.fixes.shapes.expression import part, repeatable
 from ckptlint.fixes.shapes.file import File
-from ckptlint.fixes.shapes.imports import WARNINGS, Reference, reference
 from ckptlint.fixes.shapes.names import fresh
 from ckptlint.fixes.shapes.statements import before, block_after
+from ckptlint.fixes.shapes.warned import warned
 
 
 def behind_pick(file: File, picked: str, container: ast.expr, place: Span) -> tuple[Edit, ...] | None:
@@ -30,10 +30,10 @@ def behind_pick(file: File, picked: str, container: ast.expr, place: Span) -> tu
     own = file.text[slice(*part(file.text, container))]
     if not repeatable(own) or own == picked:
         return None
-    warnings = reference(file, WARNINGS)
-    header, body = _question(picked, own, warnings)
+    header, text = _question(picked, own)
+    body, imports = warned(file, place.start.row, text)
     block = block_after(file, place, header, body)
-    return (block, *warnings.edits) if block is not None else None
+    return (block, *imports) if block is not None else None
 
 
 def before_merge(file: File, call: ast.Call, place: Span) -> tuple[Edit, ...] | None:
@@ -50,14 +50,13 @@ def before_merge(file: File, call: ast.Call, place: Span) -> tuple[Edit, ...] | 
     if not repeatable(loaded):
         name = fresh("loaded", file.names_around(place.start.row))
         lines, edits, loaded = [f"{name} = {loaded}"], (file.replacement(*given, name),), name
-    warnings = reference(file, WARNINGS)
-    header, body = _question(loaded, own, warnings)
+    header, text = _question(loaded, own)
+    body, imports = warned(file, place.start.row, text)
     put = before(file, place, [*lines, f"{header}\n    {body}"])
-    return (put, *edits, *warnings.edits) if put is not None else None
+    return (put, *edits, *imports) if put is not None else None
 
 
-def _question(loaded: str, own: str, warnings: Reference) -> tuple[str, str]:
+def _question(loaded: str, own: str) -> tuple[str, str]:
     quotes = "'" if '"' in loaded + own else '"'
     said = f"only {{len({loaded})}} of {{len({own})}} keys are loaded"
-    text = f"f{quotes}{said}{quotes}"
-    return f"if len({loaded}) < len({own}):", f"{warnings.expression}.warn({text}, stacklevel=2)"
+    return f"if len({loaded}) < len({own}):", f"f{quotes}{said}{quotes}"

@@ -38,10 +38,9 @@ def bound(node: ast.AST) -> list[tuple[str, str]]:
     return []
 
 
-def fresh(wanted: str, taken: frozenset[str]) -> str:
-    """`wanted`, or `wanted_2`, `wanted_3`, ... when that name is taken, a keyword or a builtin."""
-    name, number = wanted, 1
-    while name in taken or keyword.iskeyword(name) or hasattr(builtins, name):
-        number += 1
-        name = f"{wanted}_{number}"
-    return name
+def fresh(wanted: str, taken: frozenset[str], *others: str) -> str:
+    """`wanted`, or the first free one of `others`, or `wanted_2`, `wanted_3`, ...; no keyword and no builtin."""
+    names = (*(wanted, *others), *(f"{wanted}_{number}" for number in range(2, len(taken) + 4)))
+    return next(
+        name for name in names if name not in taken and not keyword.iskeyword(name) and not hasattr(builtins, name)
+    )

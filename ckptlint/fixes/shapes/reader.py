@@ -106,7 +106,8 @@ def normalised(file: File, reader: Reader) -> tuple[Edit, ...] | Declined:
     if not reader.keys.wrappers and not reader.keys.any_order:
         return tuple(edits)
     in_place = isinstance(found.state, ast.Name) and not reader.used_again
-    name = state if in_place else fresh("state_dict", file.names_around(reader.statement.start.row))
+    taken = file.names_around(reader.statement.start.row)
+    name = state if in_place else fresh("state_dict", taken, "model_state_dict", "weights")
     lines, needed = _statements(file, reader, name, state)
     put = before(file, reader.statement, lines)
     if put is None:

@@ -18,9 +18,9 @@ import ast
 from ckptlint.findings import Edit, Position, Span
 from ckptlint.fixes.edit import insertion
 from ckptlint.fixes.shapes.file import File
-from ckptlint.fixes.shapes.imports import WARNINGS, reference
 from ckptlint.fixes.shapes.names import fresh
 from ckptlint.fixes.shapes.statements import block_after
+from ckptlint.fixes.shapes.warned import warned
 
 _TEXT = "the checkpoint does not fit the model"
 
@@ -34,12 +34,12 @@ def told(file: File, statement: ast.Expr | ast.Assign, place: Span) -> tuple[Edi
     names = kept or (new,)
     test = f"any({names[0]})" if len(names) == 1 else " or ".join(names)
     shown = "{" + "} {".join(names) + "}"
-    warnings = reference(file, WARNINGS)
-    block = block_after(file, place, f"if {test}:", f'{warnings.expression}.warn(f"{_TEXT}: {shown}", stacklevel=2)')
+    warning, imports = warned(file, place.start.row, f'f"{_TEXT}: {shown}"')
+    block = block_after(file, place, f"if {test}:", warning)
     if block is None:
         return None
     named = () if kept else (_named(file, statement, place, new),)
-    return (*named, block, *warnings.edits)
+    return (*named, block, *imports)
 
 
 def _kept(statement: ast.Expr | ast.Assign) -> tuple[str, ...] | None:

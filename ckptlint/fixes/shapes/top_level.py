@@ -10,7 +10,8 @@ docstring; else before the first statement. All functions of a file go to that o
     from data import batches
                                     <- def unwrap_model(model): ...
 
-Imports inside `if` and `try` are no place: what they guard may not run.
+A module of the standard library goes above all others, when none of its kind is there to stand beside. Imports inside
+`if` and `try` are no place: what they guard may not run.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def at_top_level(file: File, content: str) -> Edit:
     is_function = content.startswith("\n")
     last = _last_before(tree)
     if not is_function and (row := _row_for(tree, content)) is not None:
-        return insertion(path, Position(row, 1), content)
+        return insertion(path, Position(row, 1), content + "\n" * _opens_a_section(tree, row, content))
     if last is None:
         if not tree.body:
             end = Position(len(rows), len(rows[-1]) + 1)
@@ -86,11 +87,32 @@ def _row_for(tree: ast.Module, line: str) -> int | None:
         elif near is None and plain and is_plain:
             return statement.lineno
     if near is None:
-        return None
+        return _row_at_the_top(tree, imports, found.group(2)) if plain else None
     while not plain and near + 1 < len(imports) and _follows(imports[near], imports[near + 1]):
         near += 1
     # nothing may follow: then there may be no line end to insert after
     return _last_row(imports[near], tree) + 1 if imports[near] is not tree.body[-1] else None
+
+
+def _row_at_the_top(tree: ast.Module, imports: list[ast.Import | ast.ImportFrom], name: str) -> int | None:
+    """The row of the first import, where a module of the standard library goes when no other is imported plainly."""
+    if name not in sys.stdlib_module_names or not imports:
+        return None
+    first = next((one for one in imports if not (isinstance(one, ast.ImportFrom) and one.module == "__future__")), None)
+    if first is None:
+        return None
+    before = [one.end_lineno or 0 for one in tree.body if one.lineno < first.lineno]
+    return first.lineno if all(row < first.lineno for row in before) else None
+
+
+def _opens_a_section(tree: ast.Module, row: int, line: str) -> bool:
+    """Whether a new import stands right above imports of another kind, which an empty line sets apart."""
+    below = next((one for one in tree.body if one.lineno == row), None)
+    found = _IMPORTED.match(line)
+    if found is None or not isinstance(below, ast.Import | ast.ImportFrom):
+        return False
+    name = below.names[0].name if isinstance(below, ast.Import) else below.module or ""
+    return found.group(2) in sys.stdlib_module_names and not _same_section(name, found.group(2))
 
 
 def _follows(one: ast.stmt, other: ast.stmt) -> bool:

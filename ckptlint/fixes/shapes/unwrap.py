@@ -46,7 +46,7 @@ class Text(msgspec.Struct, frozen=True):
     edits: tuple[Edit, ...] = ()
 
 
-_FUNCTION = '''\
+_BOTH = '''\
 def {name}(model):
     """The model itself, without the wrappers around it."""
     while True:
@@ -56,6 +56,13 @@ def {name}(model):
             model = model._orig_mod
         else:
             return model'''
+
+_ALIKE = '''\
+def {name}(model):
+    """The model itself, without the wrappers around it."""
+    while isinstance(model, CLASSES):
+        model = model.module
+    return model'''
 
 
 def unwrapped(file: File, expression: str, chain: Chain) -> Text | None:
@@ -80,7 +87,9 @@ def unwrapped(file: File, expression: str, chain: Chain) -> Text | None:
 
 def _by_function(file: File, expression: str, chain: Chain) -> Text:
     classes = _classes(file, chain.wrappers)
-    name, edits = with_function(file, "unwrap_model", _FUNCTION.replace("CLASSES", classes.text))
+    alike = chain.wrappers and all(wrapper.attribute == "module" for wrapper in chain.wrappers)
+    source = _ALIKE if alike else _BOTH
+    name, edits = with_function(file, "unwrap_model", source.replace("CLASSES", classes.text))
     return Text(f"{name}({expression})", (*edits, *classes.edits))
 
 
