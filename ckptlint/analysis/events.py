@@ -180,7 +180,8 @@ class SilenceEvent(msgspec.Struct, frozen=True):
 
     `kind` is "missing" (there is no such file) or "failed". `symbols` are the tests that hold where the file is there,
     `files` and `loads` the files read and the loads done in the body of a `try`. `path` is the name of what says where
-    the file is, where that is not known; `text` is what is said.
+    the file is, where that is not known; `text` is what is said. `roles`: what is loaded where that is no model, but an
+    optimizer, a scheduler, ... `read_before` is the number of files that were read before the handler.
     """
 
     site: Site
@@ -191,6 +192,8 @@ class SilenceEvent(msgspec.Struct, frozen=True):
     loads: frozenset[Site] = frozenset()
     path: str = ""
     text: str = ""
+    roles: tuple[str, ...] = ()
+    read_before: int = 0
 
 
 class StateDictEvent(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ asked later, see `swallowed`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ckptlint.analysis import picks
@@ -26,6 +27,9 @@ _EXISTS = frozenset(("isfile", "exists", "is_file", "isdir", "is_dir"))
 #: Handlers of these are for a load that fails, those of the others for a file that is not there.
 _OF_LOADS = frozenset(("RuntimeError", "Exception", "BaseException", "*", "KeyError", "ValueError", "UnpicklingError"))
 _OF_FILES = frozenset(("FileNotFoundError", "OSError", "IOError", "EOFError"))
+
+CRITERION = "criterion"
+_CRITERION = re.compile(r"(?i)criterion|loss(?:es)?(?:_fn|_func)?$")
 
 _TALK = picks.TELLING - {"append", "add", "extend", "write"} | {"print_exc", "Warning", "print_exception"}
 
@@ -68,8 +72,11 @@ def note_failed(machine: Machine, node: ir.Try, applies: int, loads: int, copies
     files = [one for one in events.loads[loads:] if one.file and _is_near(machine, one)]
     if not here and not files:
         return
+    roles = _roles(machine, node, here)
     for handler in node.handlers:
         talk = _talk(handler.body, silent=True)
+        if roles == (CRITERION,) and isinstance(talk, ir.Call):
+            continue  # a loss is part of the task: another task has another one, and that is said here
         names = frozenset(_caught(handler.exception))
         if talk is not None and names & (_OF_LOADS | _OF_FILES):
             event = SilenceEvent(
@@ -80,8 +87,28 @@ def note_failed(machine: Machine, node: ir.Try, applies: int, loads: int, copies
                 loads=frozenset(one.site for one in here),
                 path=next((one.path.symbol for one in files if isinstance(one.path, Opaque)), ""),
                 text=_text(handler.body),
+                roles=roles,
+                read_before=len(events.loads),
             )
             events.silences.append(event)
+
+
+def _roles(machine: Machine, node: ir.Try, loads: Sequence[ApplyEvent | LoadEvent | CopyEvent]) -> tuple[str, ...]:
+    """What the loads of the body load, by the names that it has there; nothing where one of them may be a model."""
+    called = {
+        one.id: one.func.value.name
+        for statement in node.body
+        for one in inside(statement)
+        if isinstance(one, ir.Call)
+        and isinstance(one.func, ir.Attribute)
+        and isinstance(one.func.value, (ir.Name, ir.Attribute))
+    }
+    found = [_role(machine, called.get(one.site.node, "")) for one in loads]
+    return tuple(sorted(set(found))) if all(found) else ()
+
+
+def _role(machine: Machine, name: str) -> str:
+    return CRITERION if _CRITERION.search(name) else machine.roles.of_symbol(name)
 
 
 def _is_near(machine: Machine, event: ApplyEvent | LoadEvent | CopyEvent) -> bool:

@@ -71,13 +71,14 @@ class SwallowedLoadFailure(Rule):
             what = "a load that fails is not heard of here"
         else:
             what = "a checkpoint that was asked for and is not there is only talked about here"
+        harm = "training begins from scratch, testing measures a model with random weights"
+        if found.roles:
+            verb = "begins" if len(found.roles) == 1 else "begin"
+            harm = f"the {' and the '.join(found.roles)} {verb} anew, and training does not go on where it was left"
         return Finding(
             code=self.code,
             name=self.name,
-            message=(
-                f"{what}, and all goes on without it: training begins from scratch, testing measures a model with "
-                "random weights"
-            ),
+            message=f"{what}, and all goes on without it: {harm}",
             severity=self.severity,
             confidence=Confidence.HIGH if found.kind == "failed" else Confidence.MEDIUM,
             place=place,
