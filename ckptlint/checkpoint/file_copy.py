@@ -10,8 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
+from types import FrameType
 
 from ckptlint.checkpoint.model import BadCheckpoint
 from ckptlint.checkpoint.progress import Progress
@@ -19,6 +22,7 @@ from ckptlint.checkpoint.source import read_at
 
 _PIECE = 1 << 26
 _FICLONE = 0x40049409  # linux/fs.h
+_ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _NOT_HERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY, errno.EPERM, errno.EBADF)
 
 
@@ -40,7 +44,8 @@ def replacing(path: str, *, force: bool) -> Iterator[str]:
         raise BadCheckpoint(f"{folder} cannot be written: {error.strerror or error}") from None
     os.close(handle)
     try:
-        yield beside
+        with _ending_in_order():
+            yield beside
         os.chmod(beside, _mode_of_new_files())  # noqa: PTH101
         _flush(beside)
         _take_place(beside, target, force=force)
@@ -51,6 +56,30 @@ def replacing(path: str, *, force: bool) -> Iterator[str]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)  # noqa: PTH108
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Inside the block SIGTERM and SIGHUP (a scheduler's limit, a closed terminal) end the program as Ctrl-C does.
+
+    That is by an exception, so that what is half written goes. A signal that somebody else handles or ignores stays
+    theirs.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    mine = [number for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _take_place(beside: str, target: str, *, force: bool) -> None:

@@ -78,9 +78,9 @@ def _facts(tensor: Tensor) -> tuple[str, str, str]:
     elif tensor.storage is not None and not tensor.contiguous:
         unusual.append(f"stride {tensor.stride}")
     if tensor.subclass:
-        unusual.append(tensor.subclass)
+        unusual.append(harmless(tensor.subclass, 100))
     if tensor.device not in ("cpu", "meta"):
-        unusual.append(tensor.device)
+        unusual.append(harmless(tensor.device, 40))
     if not tensor.persistent:
         unusual.append("not in state_dict()")
     return tensor.dtype, str(tensor.shape), ", ".join(unusual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TextIO
 
@@ -12,14 +13,15 @@ class Progress:
     """Counts bytes up to `total` and draws `checksums [#####.....] 48%` at most ten times a second."""
 
     def __init__(self, what: str, total: int, stream: TextIO) -> None:
-        """Nothing is drawn before half a second has passed, and never where `stream` is no terminal."""
+        """Nothing is drawn before half a second has passed, and never where `stream` is no terminal, or where another
+        process of torchrun draws on it."""
         self.what = what
         self.total = total
         self.done = 0
         self.stream = stream
         self.shown = False
         self._next = time.monotonic() + 0.5
-        self._visible = stream.isatty()
+        self._visible = stream.isatty() and os.environ.get("RANK", "0") == "0"
 
     def advance(self, count: int) -> None:
         """Note that `count` more bytes are done."""

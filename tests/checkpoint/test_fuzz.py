@@ -127,6 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(SEEDS) - 1), st.lists(mutation, min_size=1, max_size=6))
 @example(0, [("token", 0.05, 0.0, 11)])
+@example(2, [("set", 0.087890625, 0.0, 0)])  # a device with a control character in its name
 def test_mutated_files(folder: Path, seed: int, steps: list[tuple[str, float, float, int]]) -> None:
     path = folder / "a.pth"
     path.write_bytes(mutate(SEEDS[seed], steps))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import nn
 
@@ -135,3 +137,8 @@ def half(classes: int = 10) -> nn.Module:
 
 
 ready = Net()
+
+
+def unlike_on_the_second() -> Net:
+    """Another model in the second process of torchrun, as code that goes by its rank builds."""
+    return Net(classes=10 + int(os.environ["RANK"]))

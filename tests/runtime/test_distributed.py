@@ -75,6 +75,34 @@ def test_two_processes_load_a_half_each(folder: Path) -> None:
     assert found["checked"]["unequal"] == []
 
 
+@pytest.mark.slow
+def test_any_other_file_is_loaded_whole_by_every_process(tmp_path: Path) -> None:
+    """One device may have bad memory, or too little: each verifies all of it, the first one talks."""
+    torch.save(nets.Net().state_dict(), tmp_path / "a file.pth")
+    done = torchrun(
+        "-m", "ckptlint", "verify", str(tmp_path / "a file.pth"), "--model", "tests.runtime.nets:Net", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["processes"] == 2
+    assert found["loaded"]["way"] == "arena"
+    assert found["loaded"]["nbytes"] >= sum(value.nbytes for value in nets.Net().state_dict().values())
+    assert found["checked"]["restored"] == found["checked"]["parameters"]
+    assert found["findings"] == []
+
+
+@pytest.mark.slow
+def test_what_only_one_process_finds_is_told_by_the_first(tmp_path: Path) -> None:
+    torch.save(nets.Net().state_dict(), tmp_path / "a.pth")
+    words = ["verify", str(tmp_path / "a.pth"), "--model", "tests.runtime.nets:unlike_on_the_second"]
+    done = torchrun("-m", "ckptlint", *words)
+    assert done.returncode == 1
+    assert done.stdout.count("error: ") == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert "size mismatch for fc.weight" in line
+    assert line.endswith("(process 1)")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_wrapped_model_and_a_value_that_is_nan(tmp_path: Path, verify: Verify) -> None:
     state = torch.nn.DataParallel(nets.Net()).state_dict()
