@@ -79,7 +79,7 @@ def _is_stale(machine: Machine, taken: Taken, use: LiveUseEvent) -> bool:
     """Whether the model has changed since, in this round or in one before."""
     if use.trained > taken.trained and not _ended(taken, use):
         return True
-    entered = [one for one in use.loops if one not in taken.loops]
+    entered = [one for one in use.loops if one not in taken.around]
     return any(machine.rounds.table[one].trains for one in entered) or (
         bool(_ended(taken, use)) and _varies(machine, taken)
     )

@@ -266,7 +266,9 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
     elif isinstance(index, Key):
         # what `continue` has left behind in the guard holds for each key that gets so far
         content = key_tests.passed(keys.written(index), key_tests.tests_in(machine.guard))
-        machine.memory.write(owner.id, BULK, content)
+        before = machine.get(owner, BULK)
+        filled = before is not None and index.content.file is None and _is_out_of_a_file(before)
+        machine.memory.write(owner.id, BULK, _merged(before, content) if before is not None and filled else content)
     elif isinstance(index, Const):
         machine.set(owner, _entry_name(info.names, index), value, site)
     elif isinstance(value, Ref):
@@ -274,6 +276,13 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
         machine.set(owner, "{" + symbol_of(index) + "}", value, site)
     else:
         info.grown = True
+
+
+def _is_out_of_a_file(bulk: Value) -> bool:
+    """Whether these are keys of a file, or unknown ones, to which those of a model can only come in addition."""
+    return any(
+        isinstance(plain, Opaque) or (isinstance(plain, Content) and plain.file) for _, plain in alternatives(bulk)
+    )
 
 
 def _set_each(machine: Machine, owner: Ref, index: Choice, value: Value) -> None:

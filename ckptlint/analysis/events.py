@@ -295,8 +295,8 @@ class Taken(msgspec.Struct, frozen=True):
 
     `site` is the `.state_dict()` call, `kept` the expression that gave the dict as it is kept: a shallow copy changes
     nothing. `modules` name the modules that it was taken from, without their wrappers. `loops` are the loops that it
-    was taken in, and that the module outlives; `trained` is what the clock of training showed. `on_gpu`: the model is
-    not, or need not be, on the CPU; `moved`: the tensors went through `.cpu()`.
+    was taken in, and that the module outlives, `around` all loops; `trained` is what the clock of training showed.
+    `on_gpu`: the model is not, or need not be, on the CPU; `moved`: the tensors went through `.cpu()`.
     """
 
     site: Site
@@ -308,6 +308,7 @@ class Taken(msgspec.Struct, frozen=True):
     function: tuple[str, int, int] | None
     on_gpu: bool = False
     moved: bool = False
+    around: tuple[int, ...] = ()
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -24,7 +24,8 @@ from ckptlint.analysis import evidence, fit
 from ckptlint.analysis.events import ApplyEvent, Events, LoadedUseEvent, LoadEvent, SaveEvent
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.loaded import OF_MODULES
-from ckptlint.analysis.values import NONE, Shape, Site, Value
+from ckptlint.analysis.symbols import symbol_of
+from ckptlint.analysis.values import NONE, Opaque, Shape, Site, Text, Value
 
 ENTRIES, STATE_DICT, MODULE = "entries", "state dict", "module"
 
@@ -32,6 +33,9 @@ ENTRIES, STATE_DICT, MODULE = "entries", "state dict", "module"
 _ONLY_MODULES = OF_MODULES - {"cpu", "cuda", "float", "half", "state_dict", "to"} | {"__call__"}
 
 _OF_FILE = re.compile(r"^file (\d+) (has|is) (.*)$")
+
+#: Questions about a path that are not about its name.
+_ON_DISK = re.compile(r"(?:exists|is_?file|is_?dir|is_?link|access|getsize|getmtime|stat)\(")
 _MOST_PARTS = 64
 _ENOUGH_SHARED = 2
 
@@ -118,6 +122,8 @@ def of_use(
         return
     wants = ENTRIES if use.how == "entry" else MODULE if use.how == "module" else STATE_DICT
     possible = [one for one in theirs if _is_possible(use.guard, use.file, one)]
+    if _is_for_some_names(use.guard, reading.load.path):
+        return
     if not possible or any(one.is_open or len(one.kinds) != 1 or _serves(use, wants, one) for one in possible):
         return
     if any(one.is_open or _serves(use, wants, one) for one in others):
@@ -133,6 +139,19 @@ def of_use(
     weights = tuple(dict.fromkeys(name for one in possible for name in one.weights))
     saves = tuple(one.save for one in possible)
     yield Mismatch(use, wants, has, reading.load.site, saves, names, strict, surely, weights=weights)
+
+
+def _is_for_some_names(guard: Guard, path: Value) -> bool:
+    """Whether the use is for files of certain names: `if path.endswith(".tar")`. Other names, other contents."""
+    if not isinstance(path, (Opaque, Text)):
+        return False
+    name = symbol_of(path)
+    mentioned = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w(])")
+    return any(
+        part.symbol != name and mentioned.search(part.symbol) and not _ON_DISK.search(part.symbol)
+        for literal in guard
+        for part in literal.parts or (literal,)
+    )
 
 
 def _is_for_modules(targets: Iterable[Shape], names: Iterable[str]) -> bool:

@@ -79,8 +79,9 @@ def take(machine: Machine, made: Ref, target: Value, site: Site) -> None:
         function = machine.running[-1] if machine.running else None
         loops = tuple(one for one in machine.rounds.around if not _is_made_in(machine, target, one))
         on_gpu = _is_on_gpu(machine, target, site)
+        around = machine.rounds.around
         machine.info(made).taken = Taken(
-            site, site, modules, loops, machine.guard, machine.rounds.trained, function, on_gpu
+            site, site, modules, loops, machine.guard, machine.rounds.trained, function, on_gpu, around=around
         )
 
 
