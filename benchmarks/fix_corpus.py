@@ -34,7 +34,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 STEPS = {"safe": ("--fix",), "unsafe": ("--fix", "--unsafe-fixes")}
 SECONDS = 900
@@ -96,31 +96,37 @@ def checked(project: Path, selected: tuple[str, ...]) -> Result:
         copy = Path(scratch) / project.name
         shutil.copytree(project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".ckptlint_cache"))
         (copy / "ckptlint.toml").write_text("root = true\n")
-        before = _findings(copy, selected)
-        kinds = Counter((one["code"], one["fix"]["applicability"] if one["fix"] else "none") for one in before)
-        steps = {name: _step(copy, (*selected, *flags), selected) for name, flags in STEPS.items()}
+        found = _findings(copy, selected)
+        kinds = Counter((one["code"], one["fix"]["applicability"] if one["fix"] else "none") for one in found)
+        steps: dict[str, Step] = {}
+        codes, names = Counter(one["code"] for one in found), _names(copy)
+        for name, flags in STEPS.items():
+            steps[name], codes, names = _step(copy, (*selected, *flags), codes, names)
         return Result(project.name, kinds, steps)
 
 
-def _step(copy: Path, flags: tuple[str, ...], selected: tuple[str, ...]) -> Step:
-    old, old_found, old_names = _files(copy), Counter(one["code"] for one in _findings(copy, selected)), _names(copy)
+def _step(
+    copy: Path, flags: tuple[str, ...], codes: Counter[str], names: Counter[str]
+) -> tuple[Step, Counter[str], Counter[str]]:
+    """One step, from findings by code and what ruff says of names to the same after it."""
+    old = _files(copy)
     ran = _run(copy, (*flags, "--show-fixes", "--exit-zero"))
     reasons = [] if ran.returncode == 0 else [f"ended with {ran.returncode}: {ran.stderr[-300:]!r}"]
     new = _files(copy)
     changed = [path for path in sorted(old) if new.get(path) != old[path]]
     for path in changed:
         reasons += [f"{path} {damage}" for damage in _damage(old[path], new.get(path))]
-    reasons += [f"ruff: {name}" for name in sorted(_names(copy) - old_names)]
-    more = Counter(one["code"] for one in _findings(copy, selected)) - old_found
-    reasons += [f"{count} more {code}" for code, count in sorted(more.items())]
-    _run(copy, (*flags, "--exit-zero"))
+    new_names = _names(copy)
+    reasons += [f"ruff: {name}" for name in sorted(new_names - names)]
+    new_codes = Counter(one["code"] for one in _findings(copy, flags))  # the second run, with the fixes again
+    reasons += [f"{count} more {code}" for code, count in sorted((new_codes - codes).items())]
     again = _files(copy)
     reasons += [f"a second run changes {path}" for path in sorted(new) if again.get(path) != new[path]]
     applied: Counter[str] = Counter()
     for count, code in APPLIED.findall(ran.stderr):
         applied[code] += int(count)
     patch = [line for path in changed for line in _patch(path, old[path].data, new[path].data if path in new else b"")]
-    return Step(applied, len(changed), patch, reasons)
+    return Step(applied, len(changed), patch, reasons), new_codes, new_names
 
 
 class _File(NamedTuple):
@@ -141,9 +147,9 @@ def _run(folder: Path, flags: Sequence[str]) -> subprocess.CompletedProcess[str]
     )
 
 
-def _findings(folder: Path, selected: tuple[str, ...]) -> list[dict[str, dict[str, str]]]:
-    report = _run(folder, (*selected, "-q", "--output-format", "json", "--exit-zero")).stdout
-    found: list[dict[str, dict[str, str]]] = json.loads(report) if report.strip() else []
+def _findings(folder: Path, flags: tuple[str, ...]) -> list[Any]:
+    report = _run(folder, (*flags, "-q", "--output-format", "json", "--exit-zero")).stdout
+    found: list[Any] = json.loads(report) if report.strip() else []
     return found
 
 

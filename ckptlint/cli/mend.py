@@ -65,6 +65,8 @@ def _patch(job: Job, result: Fixed) -> str:
 def _report_rest(run: Run, mended: Mended, talk: Talk, stream: TextIO) -> int:
     for _, result in mended:
         talk.remarks(result.outcome.remarks)
+    if run.fix_only or run.output_format != "full":  # which says it at the finding
+        talk.remarks(_not_written(mended))
     applied = sum(len(result.applied) for _, result in mended)
     items = [_item(job, finding, result) for job, result in mended for finding in result.outcome.findings]
     if not run.fix_only:
@@ -86,6 +88,12 @@ def _report_rest(run: Run, mended: Mended, talk: Talk, stream: TextIO) -> int:
 def _item(job: Job, finding: Finding, result: Fixed) -> Item:
     refusal = next((reason for refused, reason in result.refused if refused == finding), None)
     return Item(job.root, finding, refusal)
+
+
+def _not_written(mended: Mended) -> list[str]:
+    """Why fixes were not applied, each reason once."""
+    reasons = Counter(reason for _, result in mended for _, reason in result.refused)
+    return [f"{count(number, 'fix', 'fixes')} not applied: {reason}" for reason, number in sorted(reasons.items())]
 
 
 def _texts(outcomes: dict[str, Outcome]) -> Callable[[str, str], str | None]:

@@ -46,6 +46,6 @@ def wants_color(choice: str | None, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def count(number: int, noun: str) -> str:
-    """ "1 finding", "2 findings"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """ "1 finding", "2 findings"; "2 fixes" where that is how they are called."""
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

@@ -48,12 +48,13 @@ def fix(project: Project, entry: Refused) -> Fix | None:
 
 
 def _readers(project: Project, entry: Refused) -> list[str]:
-    """Where a file with the entry is read, for the entry."""
+    """Where a file with the entry is read, for the entry; what the same run has written itself is read for all."""
     saves = [save for save in project.events.saves if save.site in entry.saves]
     asked = project.derived(asked_entries)
     sites = {
         load.site
         for load in project.events.loads
-        if entry.entry[0] in asked.get(load.file, ()) and any(same_file(load, save) for save in saves)
+        if (not load.file or entry.entry[0] in asked.get(load.file, ()))
+        and any(same_file(load, save) for save in saves)
     }
     return sorted(f"{place.path}:{place.span.start.row}" for place in map(project.place, sites))
