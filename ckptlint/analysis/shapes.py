@@ -259,6 +259,10 @@ def _closed(machine: Machine, info: ObjectInfo) -> bool:
     return bool(info.foundation)
 
 
+#: What the classes of losses are called.
+_LOSS_WORDS = ("loss", "criterion", "crossentropy")
+
+
 def _is_loss(machine: Machine, info: ObjectInfo) -> bool:
     """A loss: of torch.nn, or a class whose name, or whose base's name, says so."""
     cls = info.cls
@@ -268,10 +272,8 @@ def _is_loss(machine: Machine, info: ObjectInfo) -> bool:
     if any(machine.knowledge.loss(name) is not None for name in names):
         return True
     orders = classes.resolution_order(machine, cls) if cls is not None else []
-    return any(
-        "loss" in one.name.rpartition(".")[2].lower() or "criterion" in one.name.rpartition(".")[2].lower()
-        for one in orders
-    )
+    called = [one.name.rpartition(".")[2].lower().replace("_", "") for one in orders]
+    return any(word in name for name in called for word in _LOSS_WORDS)
 
 
 def _only_losses(children: tuple[tuple[str, Shape], ...]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from ckptlint.analysis.values import Site
 from ckptlint.analysis.writers import SharedWrite, shared_writes
 from ckptlint.findings import Confidence, Finding, Related, Severity
 from ckptlint.fixes.mending import first_process
@@ -58,15 +60,20 @@ class EveryRankSave(Rule):
 
     def check(self, project: Project) -> Iterator[Finding]:
         """One finding a save; where a condition is at fault, there."""
+        groups: dict[Site, list[SharedWrite]] = {}
         for write in shared_writes(project):
-            yield self._finding(project, write)
+            at_fault = write.site if write.test is None else write.test.site
+            groups.setdefault(at_fault, []).append(write)
+        for group in groups.values():
+            yield self._finding(project, group)
 
-    def _finding(self, project: Project, write: SharedWrite) -> Finding:
+    def _finding(self, project: Project, group: list[SharedWrite]) -> Finding:
+        write = max(group, key=attrgetter("every"))
         test = write.test
         site = test.site if test is not None else write.site
         related = [Related(project.place(write.because), f"wrapped in {write.by} here" if write.by else "joined here")]
         if test is not None:
-            related.append(Related(project.place(write.site), "written to the file here"))
+            related += [Related(project.place(one.site), "written to the file here") for one in group]
         return Finding(
             code=self.code,
             name=self.name,
