@@ -53,8 +53,8 @@ class KeyEdit(msgspec.Struct, frozen=True):
     """A cut to report. `sites` are the place itself and its repetitions in the same statement.
 
     `kind` is "replace", "rename", "slice", "split" or "strip"; `token` is the text that is cut off, None when it is not
-    known; `looked` tells that the front was looked at (and the cut is wrong all the same); `named` that a slice names
-    the text whose length it takes off.
+    known; `asked` tells that all keys that are cut have passed some test, `looked` that the front was looked at (and
+    the cut is wrong all the same); `named` that a slice names the text whose length it takes off.
     """
 
     sites: tuple[Site, ...]
@@ -67,6 +67,7 @@ class KeyEdit(msgspec.Struct, frozen=True):
     named: bool
     label: str
     name: str
+    asked: bool = False
 
 
 def key_edits(store: FactStore) -> Iterator[KeyEdit]:
@@ -146,6 +147,7 @@ def edits_in(unit: ir.Unit, texts: dict[str, str], file: str, number: int) -> li
                     form.named,
                     form.label,
                     wrong[0].name,
+                    all(cut.asked for cut in wrong),
                 )
             )
     return found

@@ -1,7 +1,8 @@
 """Loads that take what fits and leave out the rest, and nobody hears of it.
 
     picked   {k: v for k, v in loaded.items() if k in own}, loaded with strict=False
-    merged   own.update(loaded), and `own` is loaded: what the file lacks is there anyway, even for a strict load
+    merged   own.update(picked), and `own` is loaded: what the file lacks is there anyway, even for a strict load
+    filled   own.update(loaded), and `own` is loaded strictly: the same, but keys that the model lacks raise
     copied   own[name].copy_(tensor) for the names that are in `own`
 
 A dict of picked keys that is loaded strictly is no partial load: what is missing raises. See `picks` for what counts as
@@ -24,10 +25,10 @@ from ckptlint.facts.store import FactStore
 
 
 class PartialLoad(msgspec.Struct, frozen=True):
-    """A silent partial load: `kind` is "picked", "merged" or "copied", `site` the test, the merge or the load.
+    """A silent partial load, of the kind "picked", "merged", "filled" or "copied".
 
-    `load` is the load itself, None for copies. `nothing`: it is proven that no key is loaded. `fetched`: what is loaded
-    are published weights, which never change.
+    `site` is the test, the merge or the load. `load` is the load itself, None for copies. `nothing`: it is proven that
+    no key is loaded. `fetched`: what is loaded are published weights, which never change.
     """
 
     kind: str
@@ -69,7 +70,8 @@ def _of_load(machine: Machine, apply: ApplyEvent, held: Ref, *, nothing: bool) -
     if merged is None and (apply.strict is not False or not tests or not picks.is_from_elsewhere(machine, held)):
         return None
     load = apply.call or apply.site
-    kind = "picked" if merged is None else "merged"
+    whole = not tests and not one_by_one and apply.strict is not False
+    kind = "picked" if merged is None else "filled" if whole else "merged"
     here = [site for symbol in tests if _together(site := machine.notes.member_tests[symbol].site, load)]
     at_once = merged is not None and not one_by_one and _together(merged, load)
     site = min(here) if here else merged if merged is not None and at_once else load

@@ -34,17 +34,17 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 def refused(machine: Machine) -> Iterator[Refused]:
-    """Every such entry of a checkpoint, once."""
-    found: dict[tuple[Site, tuple[str, ...]], tuple[str, dict[Site, None]]] = {}
+    """Every such entry of a checkpoint, once; of a list that is written down in one place, the first element."""
+    found: dict[tuple[Site, tuple[str, ...]], tuple[str, tuple[str, ...], dict[Site, None]]] = {}
     for save in machine.events.saves:
         if not is_checkpoint(machine, save):
             continue
         for part in save.parts:
             kind = kind_of(machine, part)
             if kind:
-                key = (part.at or save.site, part.entry)
-                found.setdefault(key, (kind, {}))[1][save.site] = None
-    for (site, entry), (kind, saves) in found.items():
+                key = (part.at or save.site, tuple(name for name in part.entry if not name.isdigit()))
+                found.setdefault(key, (kind, part.entry, {}))[2][save.site] = None
+    for (site, _), (kind, entry, saves) in found.items():
         yield Refused(site, entry, kind, tuple(saves))
 
 

@@ -81,15 +81,25 @@ def _holds(
     written: dict[Site, tuple[SaveEvent, tuple[str, str, Site]]],
     pairs: tuple[Pair, ...],
 ) -> tuple[str, str, Site] | None:
-    """What is not plain in the file: by a writer whose path agrees, or one that is paired with it in the same file."""
+    """What is not plain in the file: by a writer whose path agrees, or one that is paired with it in the same file.
+
+    A script that writes such a path itself reads what it has written, not what its neighbour writes to his.
+    """
+    if not written:
+        return None
+    agreeing = [save.site for save in machine.events.saves if is_checkpoint(machine, save) and _agrees(events, save)]
+    near = {site for site in agreeing if any(site.file == event.site.file for event in events)}
     loads = set(reading.loads) if reading is not None else set()
     for pair in pairs:
         writer = pair.writer
         if writer is None or pair.reader.site not in loads or writer.site not in written:
             continue
+        if near and writer.site not in near:
+            continue
         if pair.named or any(event.site.file == writer.site.file for event in events):
             return written[writer.site][1]
-    for save, what in written.values():
-        if any((path_evidence(event.path, save.path) or 0) >= SAME_NAME for event in events):
-            return what
-    return None
+    return next((written[site][1] for site in agreeing if site in written and (not near or site in near)), None)
+
+
+def _agrees(events: list[ReadEvent], save: SaveEvent) -> bool:
+    return any((path_evidence(event.path, save.path) or 0) >= SAME_NAME for event in events)

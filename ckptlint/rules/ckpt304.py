@@ -94,6 +94,7 @@ def _severity(load: PartialLoad) -> Severity:
 _WHAT = {
     "picked": "keys that the model does not have are left out, and nobody counts how many are loaded",
     "merged": "what the file lacks stays as the model has it, and nobody counts how many keys are loaded",
+    "filled": "what the file lacks stays as the model has it, and nothing says so",
     "copied": "names that the model does not have are skipped, and nobody hears of them",
 }
 
@@ -102,6 +103,8 @@ def _message(load: PartialLoad) -> str:
     what = _WHAT[load.kind]
     if load.nothing:
         return f"nothing is loaded here: none of the file's keys is one of the model's; {what}"
+    if load.kind == "filled":
+        return f"{what}: a file with a part of the keys leaves the rest with the weights that the model was built with"
     return (
         f"{what}: a file with other keys, or with a prefix in front of them, loads nothing, and all goes on with "
         "the weights that the model was built with"

@@ -84,6 +84,11 @@ def _message(cut: KeyEdit) -> str:
             f"{by} cut off every key, and nothing looks whether the key begins with the prefix: a file without it "
             f"loses the beginnings of its own names. {result}"
         )
+    if cut.asked and cut.token:
+        return (
+            f"{cut.length} characters are cut off the keys that pass the test here, and nothing looks whether they "
+            f'begin with "{cut.token}": a key that has it further inside loses the beginning of its own name. {result}'
+        )
     name = "conv1.weight" if cut.length < len("conv1.weight") else _EXAMPLE
     what = f' and nothing looks whether they are "{cut.token}"' if cut.token else " whatever they are"
     return (
