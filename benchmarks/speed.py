@@ -7,11 +7,11 @@
 Needs the network once: ckptlint (from this checkout), ruff and TorchFix go into fresh virtual environments, and the
 wheels of timm and transformers are fetched with `pip download` and unpacked. All of it is kept in `--work`.
 
-Every row is the median of `--runs` runs. The programs take turns, so that a busy minute of the machine hits all of
-them. `cold` has no cache folder, `warm` is the run after it, and before `after one edit` a comment is put at the end of
-one file with a finding or a marker in it. Processor time is user + system, children included. Memory is the sum of the
-proportional set sizes (PSS) of the process and its children, the highest of the samples taken every 20 ms in a run of
-its own; where the system has no /proc it is left out.
+Every row is the median of `--runs` runs; TorchFix takes minutes and is run once. The programs take turns, so that a
+busy minute of the machine hits all of them. `cold` has no cache folder, `warm` is the run after it, and before `after
+one edit` a comment is put at the end of one file with a finding or a marker in it. Processor time is user + system,
+children included. Memory is the sum of the proportional set sizes (PSS) of the process and its children, the highest of
+the samples taken every 20 ms in a run of its own; where the system has no /proc it is left out.
 """
 
 from __future__ import annotations
@@ -47,11 +47,15 @@ class Cost(NamedTuple):
 
 
 class Contest(NamedTuple):
-    """One program on one project: `prepare` is done before each run and is not measured."""
+    """One program on one project: `prepare` is done before each run and is not measured.
+
+    `once`: it takes minutes, so it is run a single time, and its memory is not looked at.
+    """
 
     name: str
     command: Sequence[str]
     prepare: Callable[[], None]
+    once: bool = False
 
 
 def measure(command: Sequence[str], folder: Path) -> Cost:
@@ -147,7 +151,7 @@ def contests(ours: Path, theirs: Path, folder: Path, project: str, *, torchfix: 
         Contest("ckptlint, warm", check, nothing),
         Contest("ckptlint, after one edit", check, edit),
     ]
-    return [*found, Contest("TorchFix", [str(theirs / "torchfix"), "."], nothing)] if torchfix else found
+    return [*found, Contest("TorchFix", [str(theirs / "torchfix"), "."], nothing, once=True)] if torchfix else found
 
 
 def run_project(ours: Path, theirs: Path, folder: Path, project: str, runs: int, *, torchfix: bool) -> list[str]:
@@ -156,8 +160,10 @@ def run_project(ours: Path, theirs: Path, folder: Path, project: str, runs: int,
     wheel = next(folder.glob("*.dist-info")).name.removesuffix(".dist-info").replace("-", " ")
     entered = contests(ours, theirs, folder, project, torchfix=torchfix)
     costs: dict[str, list[Cost]] = {one.name: [] for one in entered}
-    for _ in range(runs):
+    for number in range(runs):
         for one in entered:
+            if one.once and number:
+                continue
             one.prepare()
             costs[one.name].append(measure(one.command, folder))
     median = {
@@ -173,7 +179,7 @@ def run_project(ours: Path, theirs: Path, folder: Path, project: str, runs: int,
     ]
     for one in entered:
         one.prepare()
-        memory = peak_megabytes(one.command, folder)
+        memory = None if one.once else peak_megabytes(one.command, folder)
         wall, processor = median[one.name]
         shown = "" if memory is None else f"{memory:.0f}"
         rows.append(f"| {one.name} | {wall:.2f} | {wall / ruff:.2f} | {processor:.2f} | {shown} |")
