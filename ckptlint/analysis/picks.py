@@ -279,6 +279,13 @@ def is_of_a_model(machine: Machine, ref: Ref) -> bool:
     return own and not any(_comes_in(machine, one) for one in found)
 
 
+def is_written_down(machine: Machine, ref: Ref) -> bool:
+    """Whether all keys of a dict are names that stand in the code: `{"embedding.weight": tensor}`."""
+    info = machine.info(ref)
+    plain = bool(info.names) and not any(name.startswith(("*", "{")) for name in info.names)
+    return info.kind == "dict" and plain and not info.grown and machine.memory.read(ref.id, "*") == NONE
+
+
 def _comes_in(machine: Machine, ref: Ref) -> bool:
     info = machine.info(ref)
     if info.kind == "file" or (info.history is not None and info.history.loaded):

@@ -75,8 +75,13 @@ def lost_answers(store: FactStore, results: Iterable[ResultEvent]) -> dict[int, 
 
 
 def _is_checked(machine: Machine, held: list[Ref | None]) -> bool:
-    """Whether somebody has looked before, or there is nothing to look for: the keys are those of a model in memory."""
+    """Whether somebody has looked before, or there is nothing to look for.
+
+    So it is where the keys are those of a model in memory, or were written down one by one.
+    """
     if any(picks.is_checked(machine, one) for one in held if one is not None):
+        return True
+    if held and all(one is not None and picks.is_written_down(machine, one) for one in held):
         return True
     return bool(held) and all(one is not None and picks.is_of_a_model(machine, one) for one in held)
 

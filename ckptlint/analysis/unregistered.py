@@ -30,6 +30,9 @@ from ckptlint.analysis.values import ClassValue, Ref, Shape, Site, TupleValue, V
 #: Methods with which a class can take care of its hidden modules itself.
 _OWN_CARE = ("state_dict", "parameters", "named_parameters", "__setattr__", "_save_to_state_dict", "modules")
 
+#: Ways in which a class registers what it has hidden, or writes it into its state dict.
+_BY_HAND = r"add_module|register_module\(|setattr\(self|register_parameter\(|state_dict_(?:pre_|post_)?hook\("
+
 _DEEPEST_CONTAINER = 3
 _MOST_MODULES = 5_000
 
@@ -109,7 +112,7 @@ def _may_register(machine: Machine, owner: int, name: str) -> bool:
     for one in classes.resolution_order(machine, cls) if cls is not None else ():
         if isinstance(one, ClassValue):
             text = "\n".join(machine.lines(machine.class_info(one).file))
-            if re.search(rf"(?:List|Dict|Sequential)\(\*?self\.{re.escape(name)}\b|add_module|setattr\(self", text):
+            if re.search(rf"(?:List|Dict|Sequential)\(\*?self\.{re.escape(name)}\b|{_BY_HAND}", text):
                 return True
     return False
 
