@@ -40,7 +40,9 @@ class SchedulerAfterOptimizerLoad(Rule):
     ```
 
     ## Fix safety
-    There is no fix yet: what stands between the two has to be looked at.
+    There is no fix. Moving the scheduler above the load is half of it: without its own state it still counts from 0,
+    on the rate that was loaded, and older files do not hold that state. Which epoch to give it as `last_epoch`, and
+    whether one step is an epoch or a batch, only the author knows.
 
     ## References
     - [How to adjust the learning rate](https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate)
