@@ -1,6 +1,7 @@
 """How long `ckptlint inspect` takes and how much memory, beside a bare interpreter and torch's own ways to list keys.
 
     python benchmarks/inspect_speed.py            (writes about 200 MB of sparse files into a temporary folder)
+    python benchmarks/inspect_speed.py --write    (and the figures into docs/checkpoints.md)
 
 The files are made by torch under FakeTensorMode with `skip_data`, so that a checkpoint of 100 GB costs no disk. Every
 row is a process of its own, the best of several; memory is the resident maximum of the process; the last column is CPU
@@ -11,6 +12,7 @@ machine where `torch.load(map_location="meta")` takes 4.9 s.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
@@ -19,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from measured import write_block
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
@@ -73,18 +77,30 @@ def measure(command: list[str], rounds: int = ROUNDS) -> Measured:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/checkpoints.md")
+    args = parser.parse_args()
     python = sys.executable
     base = measure([python, "-c", "pass"], 15)
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
-    print(base.line("python -c pass", base.cpu))
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    print(machine)
+    table = [["", "wall time", "CPU time", "times `python -c pass`", "memory"]]
+
+    def tell(what: str, found: Measured) -> None:
+        print(found.line(what, base.cpu), flush=True)
+        times = [f"{found.seconds * 1000:.0f} ms", f"{found.cpu * 1000:.0f} ms", f"{found.cpu / base.cpu:.1f}"]
+        table.append([what, *times, f"{found.megabytes:.0f} MB"])
+
+    tell("`python -c pass`", base)
     with tempfile.TemporaryDirectory() as folder:
         for name, tensors, rows in FILES:
             path = str(Path(folder) / "a.pth")
             subprocess.run([python, "-c", MAKE, path, str(tensors), str(rows)], check=True)
-            inspected = measure([python, "-m", "ckptlint", "inspect", path])
-            print(inspected.line(f"{name}: ckptlint inspect", base.cpu))
-            loaded = measure([python, "-c", f"import torch; torch.load({path!r}, map_location='meta')"], 2)
-            print(loaded.line(f"{name}: torch.load meta", base.cpu))
+            tell(f"{name}: ckptlint inspect", measure([python, "-m", "ckptlint", "inspect", path]))
+            meta = [python, "-c", f"import torch; torch.load({path!r}, map_location='meta')"]
+            tell(f"{name}: torch.load to meta", measure(meta, 2))
+    if args.write:
+        write_block("inspect", machine, table)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Importing torch and starting CUDA are not counted. With --cold the file is throw
 round (posix_fadvise, which needs no root). Aims on CUDA: 0.8 of min(reading, pinned copy), three times
 `torch.load(map_location="cuda")`; on the CPU no slower than `torch.load(mmap=True)` with every page touched.
 
-What was measured stands in docs/checkpoints.md, with the name of the device.
+What was measured stands in docs/checkpoints.md, with the name of the device: --write puts it there.
 """
 
 from __future__ import annotations
@@ -23,23 +23,42 @@ import sys
 import tempfile
 from pathlib import Path
 
+from measured import write_block
+
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
 TENSOR_MB = 64
 
-# Written in a process of its own, tensor by tensor, so that no more than one of them is in memory; no hole in the file.
+# Written in a process of its own, and tensor by tensor, so that a file may be larger than the memory; no hole in it.
+# torch lays the zip out without data, and the values are put where it says that they belong.
 MAKE = f"""
 import json, sys, torch
 path, gigabytes, kind = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 count = max(1, int(gigabytes * 1000 / {TENSOR_MB}))
-generator = torch.Generator().manual_seed(0)
-one = torch.randn({TENSOR_MB} * 250_000, generator=generator)
-state = {{f"layers.{{n}}.weight": one.clone() for n in range(count)}}
+one = torch.randn({TENSOR_MB} * 250_000, generator=torch.Generator().manual_seed(0))
+data = memoryview(one.numpy()).cast("B")
+names = [f"layers.{{n}}.weight" for n in range(count)]
 if kind == "torch":
-    torch.save(state, path)
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from ckptlint.checkpoint.places import locate
+    from ckptlint.checkpoint.read import open_checkpoint
+    with FakeTensorMode(), torch.serialization.skip_data(materialize_fake_tensors=True):
+        torch.save({{name: torch.empty(one.shape) for name in names}}, path)
+    starts = [tensor.storage.start for tensor in locate(open_checkpoint(path)).tensors]
 else:
-    from safetensors.torch import save_file
-    save_file(state, path)
+    header = {{
+        name: dict(dtype="F32", shape=[one.numel()], data_offsets=[n * one.nbytes, (n + 1) * one.nbytes])
+        for n, name in enumerate(names)
+    }}
+    raw = json.dumps(header).encode()
+    raw += b" " * (-len(raw) % 8)
+    with open(path, "wb") as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+    starts = [8 + len(raw) + n * one.nbytes for n in range(count)]
+with open(path, "r+b") as file:
+    for start in starts:
+        file.seek(start)
+        file.write(data)
 """
 
 COMMON = """
@@ -132,9 +151,11 @@ def measure(loader: str, path: Path, device: str, *, cold: bool) -> float | None
 def machine(device: str) -> str:
     """The device's name, the processor, torch's version."""
     ask = (
-        "import torch; print(torch.__version__, torch.cuda.get_device_name() if torch.cuda.is_available() else 'none')"
+        "import sys, torch; print(torch.__version__, "
+        "torch.cuda.get_device_name(sys.argv[1]) if sys.argv[1].startswith('cuda') else '')"
     )
-    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split(None, 1)
+    command = [sys.executable, "-c", ask, device]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split(None, 1)
     gpu = f", {said[1].strip()}" if device.startswith("cuda") else ""
     return f"{platform.machine()}, {os.cpu_count()} CPUs, torch {said[0]}{gpu}"
 
@@ -144,14 +165,18 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--gb", type=float, nargs="+", default=[1.0])
     parser.add_argument("--cold", action="store_true", help="measure from a cold page cache as well")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/checkpoints.md")
     parser.add_argument("--folder", help="where to write the files [default: a temporary folder]")
     args = parser.parse_args()
     print(machine(args.device))
+    table = [["file", "page cache", "", "time", "GB/s"]]
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for gigabytes in args.gb:
             for kind, loaders in (("torch", TORCH_FILE), ("safetensors", SAFETENSORS_FILE)):
                 path = Path(folder) / f"a.{kind}"
-                subprocess.run([sys.executable, "-c", MAKE, str(path), str(gigabytes), kind], check=True)
+                environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+                make = [sys.executable, "-c", MAKE, str(path), str(gigabytes), kind]
+                subprocess.run(make, check=True, env=environment)
                 nbytes = path.stat().st_size
                 for cold in (False, True) if args.cold else (False,):
                     for loader in loaders:
@@ -161,7 +186,25 @@ def main() -> None:
                         rate = "failed" if seconds is None else f"{seconds:7.2f} s {nbytes / seconds / 1e9:6.2f} GB/s"
                         state = "cold" if cold else "warm"
                         print(f"{gigabytes:5.1f} GB {kind:<11} {state}  {loader:<20} {rate}", flush=True)
+                        if seconds is not None:
+                            figures = [f"{seconds:.2f} s", f"{nbytes / seconds / 1e9:.1f}"]
+                            table.append([f"{gigabytes:g} GB {kind}", state, _name(loader, args.device), *figures])
                 path.unlink()
+    if args.write:
+        write_block(f"load {args.device.partition(':')[0]}", machine(args.device), table)
+
+
+def _name(loader: str, device: str) -> str:
+    """What stands in the documentation for a loader."""
+    if loader == "torch.load(mmap).to" and device == "cpu":
+        return "`torch.load(mmap=True)`, every page touched"
+    return {
+        "torch.load": "`torch.load`",
+        "torch.load(mmap).to": "`torch.load(mmap=True)`, then `.to`",
+        "safetensors": "`safetensors.torch.load_file`, every page touched",
+        "limit: read": "reading the file, no more",
+        "limit: pinned copy": "copying pinned memory, no more",
+    }.get(loader, loader)
 
 
 if __name__ == "__main__":

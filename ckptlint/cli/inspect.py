@@ -44,7 +44,7 @@ def _inspect(args: argparse.Namespace) -> int:
     if args.json:
         from ckptlint.checkpoint.as_json import checkpoint_as_json  # noqa: PLC0415
 
-        print(checkpoint_as_json(checkpoint, problems))
+        sys.stdout.writelines(checkpoint_as_json(checkpoint, problems))
     else:
         from ckptlint.checkpoint.listing import listing, statistics  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import OrderedDict
@@ -104,7 +105,7 @@ def survive(path: Path) -> None:
             problems = (*checkpoint.problems, *observe(checkpoint))
             for line in listing(checkpoint, problems, every_key=False):
                 assert line.isprintable()
-            checkpoint_as_json(checkpoint, problems)
+            json.loads("".join(checkpoint_as_json(checkpoint, problems)))
             checkpoint.state_dicts()
         with bounded():
             check_records(checkpoint)

@@ -18,6 +18,7 @@ from ckptlint.runtime.arena import Arena, Run, arena_size, obstacle, plan_runs
 from ckptlint.runtime.limits import measure_limits
 from ckptlint.runtime.loading import load_entry, tensors_of
 from ckptlint.runtime.pinned import Buffer, Piece, load_pinned, stream_pieces
+from ckptlint.runtime.values import find_not_finite, norm_sees_nan
 from tests.checkpoint.test_agreement import DTYPES as EVERY_DTYPE
 
 QUIET = Progress("load", 1, io.StringIO())
@@ -164,6 +165,21 @@ def test_the_ring_of_pinned_memory(tmp_path: Path) -> None:
     for key, found in arena.views(tensors).items():
         assert found.device.type == "cuda"
         assert raw_bytes(found.cpu()).equal(raw_bytes(expected[key]))
+
+
+@needs_cuda
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_one_value_that_is_not_finite_is_seen_on_cuda(dtype: torch.dtype, value: float) -> None:
+    tensors = {f"w{number}": torch.ones(300_000, dtype=dtype, device="cuda") for number in range(3)}
+    tensors["w1"][200_000] = value
+    found = find_not_finite(tensors)
+    assert (found.nan or found.infinite) == {"w1": 1}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_the_question_whether_a_norm_sees_nan(dtype: torch.dtype) -> None:
+    assert norm_sees_nan(CPU, dtype)
 
 
 @needs_cuda
