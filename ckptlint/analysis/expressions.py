@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ckptlint.analysis import arithmetic, attributes, calls, entries, loaded, loops, picks, slips
+from ckptlint.analysis import arithmetic, attributes, calls, entries, loaded, loops, picks, refuted, slips
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.scopes import bind, lookup, new_function
@@ -183,8 +183,9 @@ def _compared(machine: Machine, op: str, left: Value, right: Value, site: Site) 
 
 def _if_exp(machine: Machine, node: ir.IfExp) -> Value:
     yes, no = truth(machine, evaluate(machine, node.test))
-    chosen = under(machine, yes, lambda: evaluate(machine, node.body))
-    other = under(machine, no, lambda: evaluate(machine, node.orelse))
+    body, orelse = partial(evaluate, machine, node.body), partial(evaluate, machine, node.orelse)
+    chosen = under(machine, yes, lambda: refuted.branch(machine, node.test, yes, body, holds=True))
+    other = under(machine, no, lambda: refuted.branch(machine, node.test, no, orelse, holds=False))
     return choose([*chosen, *other], "mixed")
 
 

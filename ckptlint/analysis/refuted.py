@@ -16,7 +16,7 @@ behind it where its body ends in `return`, the values for which it fails are kep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ckptlint.analysis.guards import Guard, covering
 from ckptlint.analysis.machine import Machine
@@ -43,6 +43,26 @@ def run(machine: Machine, test: ir.Expr, block: Sequence[ir.Stmt], cases: Sequen
     reached = run_block(machine, block)
     machine.refuted, machine.vague, frame.ruled_out = refuted, vague, ruled_out
     return reached
+
+
+def branch(
+    machine: Machine, test: ir.Expr, cases: Sequence[Guard], evaluate: Callable[[], Value], *, holds: bool
+) -> Value:
+    """The value that a conditional expression has in these cases of its test.
+
+    `model.module if isinstance(model, DDP) else model`: no bare one is asked for `.module`, no wrapped one is left.
+    """
+    call = _asks(test) if cases else None
+    if call is None:
+        return evaluate()
+    refuted, frame = machine.refuted, machine.frames[-1]
+    ruled_out = frame.ruled_out
+    if holds and call is test:
+        machine.refuted = refuted | _refuted(machine, call, holds=True)
+    _rule_out(machine, test, cases, holds=holds)
+    value = evaluate()
+    machine.refuted, frame.ruled_out = refuted, ruled_out
+    return value
 
 
 def go_on(machine: Machine, test: ir.Expr, cases: Sequence[Guard], *, holds: bool) -> None:

@@ -87,31 +87,35 @@ def _row_for(tree: ast.Module, line: str) -> int | None:
         elif near is None and plain and is_plain:
             return statement.lineno
     if near is None:
-        return _row_at_the_top(tree, imports, found.group(2)) if plain else None
+        return _row_at_the_top(tree, found.group(2)) if plain else None
     while not plain and near + 1 < len(imports) and _follows(imports[near], imports[near + 1]):
         near += 1
     # nothing may follow: then there may be no line end to insert after
     return _last_row(imports[near], tree) + 1 if imports[near] is not tree.body[-1] else None
 
 
-def _row_at_the_top(tree: ast.Module, imports: list[ast.Import | ast.ImportFrom], name: str) -> int | None:
+def _row_at_the_top(tree: ast.Module, name: str) -> int | None:
     """The row of the first import, where a module of the standard library goes when no other is imported plainly."""
-    if name not in sys.stdlib_module_names or not imports:
-        return None
-    first = next((one for one in imports if not (isinstance(one, ast.ImportFrom) and one.module == "__future__")), None)
-    if first is None:
+    first = _first_import(tree)
+    if name not in sys.stdlib_module_names or first is None:
         return None
     before = [one.end_lineno or 0 for one in tree.body if one.lineno < first.lineno]
     return first.lineno if all(row < first.lineno for row in before) else None
 
 
+def _first_import(tree: ast.Module) -> ast.Import | ast.ImportFrom | None:
+    """The first import of the file that is not from the future."""
+    imports = (one for one in tree.body if isinstance(one, ast.Import | ast.ImportFrom))
+    return next((one for one in imports if not (isinstance(one, ast.ImportFrom) and one.module == "__future__")), None)
+
+
 def _opens_a_section(tree: ast.Module, row: int, line: str) -> bool:
-    """Whether a new import stands right above imports of another kind, which an empty line sets apart."""
-    below = next((one for one in tree.body if one.lineno == row), None)
+    """Whether a new import stands above all others, which are of another kind: an empty line sets them apart."""
+    first = _first_import(tree)
     found = _IMPORTED.match(line)
-    if found is None or not isinstance(below, ast.Import | ast.ImportFrom):
+    if found is None or first is None or first.lineno != row:
         return False
-    name = below.names[0].name if isinstance(below, ast.Import) else below.module or ""
+    name = first.names[0].name if isinstance(first, ast.Import) else first.module or ""
     return found.group(2) in sys.stdlib_module_names and not _same_section(name, found.group(2))
 
 
