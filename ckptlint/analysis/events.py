@@ -48,6 +48,10 @@ class RankTest(msgspec.Struct, frozen=True, order=True):
     holds: bool
 
 
+#: `SaveEvent.read_by`, where torch.save was given a `pickle_module` (cloudpickle, dill).
+ANOTHER_PICKLER = "another pickle_module"
+
+
 class SaveEvent(msgspec.Struct, frozen=True):
     """A file is written. `implied` tells that a framework does it.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ckptlint.analysis import classes, collectives, files, live, modules, python, slips, state_dicts, training
-from ckptlint.analysis.events import ReadEvent, WrapEvent
+from ckptlint.analysis.events import ANOTHER_PICKLER, ReadEvent, WrapEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.ranks import SPAWNED
 from ckptlint.analysis.spreading import spread
@@ -25,7 +25,7 @@ from ckptlint.analysis.values import (
     Value,
     alternatives,
 )
-from ckptlint.knowledge.entries import Load
+from ckptlint.knowledge.entries import Load, Save
 
 Arguments = tuple[tuple[Value, ...], dict[str, Value]]
 
@@ -101,6 +101,17 @@ def _asks(name: str) -> bool:
     )
 
 
+def _saved(machine: Machine, save: Save, given: Arguments, site: Site) -> Value:
+    """A call that writes a file; with a `pickle_module` of another kind the author has chosen to pickle objects."""
+    value, path = argument(given, *save.object), argument(given, *save.path)
+    pickler = given[1].get("pickle_module")
+    read_by = save.read_by if pickler is None or symbol_of(pickler) == "pickle" else ANOTHER_PICKLER
+    if value is not None:
+        path = path or Opaque("path")
+        files.save(machine, value, path, site, once=save.once, pickles=save.pickles, read_by=read_by)
+    return Const(None)
+
+
 def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> Value | None:
     knowledge = machine.knowledge
     positional, keywords = given
@@ -110,11 +121,7 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
         return _wrapped(machine, name, given, site)
     save = knowledge.save(name)
     if save is not None:
-        value, path = argument(given, *save.object), argument(given, *save.path)
-        if value is not None:
-            path = path or Opaque("path")
-            files.save(machine, value, path, site, once=save.once, pickles=save.pickles, read_by=save.read_by)
-        return Const(None)
+        return _saved(machine, save, given, site)
     load = knowledge.load(name)
     if load is not None:
         slips.note_read(machine, name, keywords, site)
@@ -220,11 +227,7 @@ def foreign_method(
         return modules.prepare(machine, preparer, positional, site)
     save = knowledge.save(dotted)
     if save is not None:
-        value, path = argument(given, *save.object), argument(given, *save.path)
-        if value is not None:
-            path = path or Opaque("path")
-            files.save(machine, value, path, site, once=save.once, pickles=save.pickles, read_by=save.read_by)
-        return Const(None)
+        return _saved(machine, save, given, site)
     load = knowledge.load(dotted)
     if load is not None:
         return _loaded(machine, load, given, site)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ckptlint.analysis.events import LoadedUnwrapEvent, LoadEvent, SavedPart, SaveEvent
+from ckptlint.analysis.events import ANOTHER_PICKLER, LoadedUnwrapEvent, LoadEvent, SavedPart, SaveEvent
 from ckptlint.analysis.evidence import path_evidence
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import symbol_of
@@ -68,7 +68,7 @@ def whole_modules(machine: Machine, saves: Iterable[SaveEvent]) -> Iterator[Whol
     """Every such place, once; entries of one dict are one place, whichever saves it goes through."""
     found: dict[Site, tuple[Site, dict[str, Site]]] = {}
     for save in saves:
-        if not save.pickles or save.implied or is_in_memory(machine, save):
+        if not save.pickles or save.implied or save.read_by == ANOTHER_PICKLER or is_in_memory(machine, save):
             continue
         held = [part for part in save.parts if is_module_part(machine, part)]
         if not held:
