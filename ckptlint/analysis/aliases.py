@@ -71,8 +71,14 @@ def _candidates(machine: Machine, use: LiveUseEvent) -> Iterator[Taken]:
         taken = event.taken
         if taken in use.taken or not _same_place(event.held, use.held) or not taken.modules & use.modules:
             continue
-        if _varies(machine, taken) and (event.held.attribute or set(taken.loops) & set(use.loops)):
+        if _varies(machine, taken) and (event.held.attribute or _outlives_a_round(machine, event.held, taken, use)):
             yield taken
+
+
+def _outlives_a_round(machine: Machine, held: Held, taken: Taken, use: LiveUseEvent) -> bool:
+    """Whether a local name keeps its value from round to round: not where each round calls the function anew."""
+    both = [one for one in taken.loops if one in use.loops]
+    return any(held.owner <= machine.rounds.table[one].newest for one in both)
 
 
 def _is_stale(machine: Machine, taken: Taken, use: LiveUseEvent) -> bool:
