@@ -108,7 +108,9 @@ def _roles(machine: Machine, node: ir.Try, loads: Sequence[ApplyEvent | LoadEven
 
 
 def _role(machine: Machine, name: str) -> str:
-    return CRITERION if _CRITERION.search(name) else machine.roles.of_symbol(name)
+    if _CRITERION.search(name):
+        return CRITERION
+    return "scaler" if name.lower().endswith("scaler") else machine.roles.of_symbol(name)
 
 
 def _is_near(machine: Machine, event: ApplyEvent | LoadEvent | CopyEvent) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ckptlint.analysis.events import Events, SilenceEvent
-from ckptlint.analysis.values import Opaque, Site
+from ckptlint.analysis.values import Site
 
 #: A path that somebody looked for, and did not ask for.
 _LOOKED_FOR = re.compile(r"(?i)last|latest|auto|newest|find_|list_|glob|cache|default")
@@ -51,10 +51,10 @@ def swallowed(events: Events) -> Iterator[Swallowed]:
 def _is_tried_again(events: Events, event: SilenceEvent) -> bool:
     """Whether the file whose reading has failed is read once more behind the handler."""
     here = (event.site.file, event.site.unit)
-    return bool(event.path and event.files) and any(
-        isinstance(one.path, Opaque) and one.path.symbol == event.path and (one.site.file, one.site.unit) == here
+    paths = {one.path for one in events.loads[: event.read_before] if one.file in event.files}
+    return any(
+        one.run == event.run and one.path in paths and (one.site.file, one.site.unit) == here
         for one in events.loads[event.read_before :]
-        if one.run == event.run
     )
 
 
