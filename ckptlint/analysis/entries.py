@@ -121,7 +121,8 @@ def item(machine: Machine, owner: Value, index: Value, site: Site) -> Value:
             else Opaque("a piece of a key")
         )
     if isinstance(owner, Keys):
-        return element_of_keys(owner)
+        one = element_of_keys(owner)
+        return own_names.first(machine, one) if index == Const(0) else one
     if isinstance(owner, LoadResult):
         return results.UNEXPECTED if index == Const(1) else results.MISSING
     if isinstance(owner, Opaque):

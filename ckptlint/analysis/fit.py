@@ -154,13 +154,17 @@ def wrong_level(entries: tuple[str, ...], target: Shape) -> Fit:
     return Fit("differs", _names(target, target.prefix), entries, nothing=True, reason="whole file")
 
 
-def picked(content: Content, target: Shape) -> Fit:
+def picked(content: Content, body: Shape | None, target: Shape) -> Fit:
     """Keys of which only those that the model has were kept: with another prefix none, and the rest is missing.
 
     Merged into the model's own state dict nothing is missing either: the load restores nothing and says nothing.
+    With the same prefix what the model calls otherwise (a part that is wrapped on one side alone) is missing.
     """
-    if content.piece or content.prefix == target.prefix or not target.known:
+    if content.piece or not target.known:
         return UNKNOWN
+    if content.prefix == target.prefix:
+        found = UNKNOWN if body is None or content.merged else _names_compared(content, body, target)
+        return msgspec.structs.replace(found, unexpected=()) if found.missing else UNKNOWN
     missing = () if content.merged else _names(target, target.prefix)
     return Fit("differs", missing, (), nothing=True, reason="merged" if content.merged else "picked")
 

@@ -164,7 +164,7 @@ def compare_keys(keys: Sequence[str], content: Content, target: Shape) -> Fit:
         return fit.UNKNOWN
     nothing = arriving.keys().isdisjoint(certain)
     if content.filtered:
-        found = fit.picked(content, target)
+        found = fit.picked(content, None, target)
         return found if nothing else fit.UNKNOWN
     missing = () if content.partial else tuple(name for name in certain if name not in arriving)
     unexpected = tuple(name for name in arriving if name not in {*whole, *target.extra}) if complete or nothing else ()

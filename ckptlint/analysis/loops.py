@@ -259,9 +259,10 @@ def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value
             else:
                 machine.info(made).grown = True
     if bulk:
+        bulk = own_names.rejoined(bulk)
         if any(guard for guard, _ in bulk):
             bulk += [(guard, NONE) for guard in _rest([guard for guard, _ in bulk])]
-        machine.memory.write(made.id, entries.BULK, choose(own_names.rejoined(bulk), "bulk"))
+        machine.memory.write(made.id, entries.BULK, choose(bulk, "bulk"))
     return made
 
 

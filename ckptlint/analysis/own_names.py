@@ -31,6 +31,7 @@ from ckptlint.analysis.values import (
     Const,
     Content,
     Key,
+    KeyTest,
     Opaque,
     TensorValue,
     TupleValue,
@@ -90,6 +91,18 @@ def pieces(machine: Machine, content: Content) -> list[tuple[Guard, Content]]:
     return found
 
 
+def is_extra(piece: str) -> bool:
+    """Whether a piece is a wrapper's own key, and not the beginning of the keys of a part of the model."""
+    return bool(piece) and not piece.endswith(".")
+
+
+def is_rest(machine: Machine, tests: Iterable[KeyTest]) -> bool:
+    """Whether what passes the tests is all, but for the pieces: the names that begin with none of the own ones."""
+    return all(
+        not one.wanted and one.kind == "starts" and one.text.removesuffix(".") in machine.own_names for one in tests
+    )
+
+
 def possible_extra(machine: Machine, prefix: str) -> tuple[str, ...]:
     """The keys beside those of a module that a file whose keys have that prefix may have."""
     return tuple(sorted(machine.own_names.difference(TOKENS))) if prefix in FOLLOWED else ()
@@ -107,7 +120,7 @@ def rejoined(cases: Sequence[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
     left = list(cases)
     for case in cases:
         guard, one = case
-        if isinstance(one, Content) and one.piece and not one.piece.endswith("."):
+        if isinstance(one, Content) and is_extra(one.piece):
             _add_extra(left, guard, one)
             continue
         if not isinstance(one, Content) or not one.piece or not one.prefix.endswith(one.piece):
@@ -134,6 +147,28 @@ def _add_extra(cases: list[tuple[Guard, Value]], guard: Guard, piece: Content) -
             cases[index] = (other - {~literal}, msgspec.structs.replace(rest, extra=(*rest.extra, piece.prefix)))
             cases.remove((guard, piece))
             return
+
+
+def first(machine: Machine, value: Value) -> Value:
+    """The key that a state dict begins with, of which `value` is any one: `next(iter(sd))`.
+
+    A wrapper's own tensors come before those of its child. Of a file it is not known whether it has them.
+    """
+    if isinstance(value, Choice):
+        return spread(machine, value, lambda plain: first(machine, plain))
+    if not isinstance(value, Key) or not value.content.extra:
+        return value
+    content, name = value.content, value.content.extra[0]
+    leading = keys.of_content(msgspec.structs.replace(content, prefix=name, piece=name, extra=()))
+    if content.file is None:
+        return leading
+    begins = Literal(begins_with(content.file, content.entry, name), "truthy")
+    return choose([(frozenset({begins}), leading), (frozenset({~begins}), value)], "key")
+
+
+def begins_with(file: int, entry: tuple[str, ...], name: str) -> str:
+    """The symbol of: the first key of that entry of the file is a wrapper's own, with that name."""
+    return f"file {file} begins with {name} in {'.'.join(entry)}"
 
 
 def of_all(value: Value, wanted: bool) -> Value:

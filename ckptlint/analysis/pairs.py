@@ -28,7 +28,7 @@ from ckptlint.analysis.evidence import (
 )
 from ckptlint.analysis.fit import Fit
 from ckptlint.analysis.guards import Guard, Literal, both, not_all
-from ckptlint.analysis.own_names import FOLLOWED
+from ckptlint.analysis.own_names import FOLLOWED, is_extra
 from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import Content, Shape, Site
 
@@ -39,6 +39,7 @@ _NOTHING: frozenset[str] = frozenset()
 
 _PREFIX_SYMBOL = re.compile(r"^prefix of file (\d+) (.*)$")
 _HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
+_BEGINS_SYMBOL = re.compile(r"^file (\d+) begins with (\S+) in (.*)$")
 
 
 class Meeting(msgspec.Struct, frozen=True):
@@ -178,7 +179,7 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
             if guard is None or target.shape is None:
                 continue
             shape = content.shape
-            found = fit.picked(content, target.shape) if content.filtered else fit.compare(content, shape, target.shape)
+            found = (fit.picked if content.filtered else fit.compare)(content, shape, target.shape)
             if found is not fit.VOID:
                 meetings.append(Meeting(found, guard, guard, content, target.shape, content.shape))
     if origin is not None:
@@ -269,14 +270,14 @@ def _meeting(
     assert written.shape is not None
     assert read is not None
     assert target.shape is not None
-    if read.assumed != written.prefix:
+    if read.assumed != written.prefix or (is_extra(read.piece) and read.piece not in written.extra):
         return None
     reading = both(source.guard, target.guard)
     reading = both(reading, reader.guard) if reading is not None else None
     if reading is None:
         return None
     named = {".".join(one.entry[: i + 1]) for one in writer.parts for i in range(len(one.entry))}
-    settled = _settled(reading, file, written.prefix, ".".join(part.entry), named)
+    settled = _settled(reading, file, written.prefix, ".".join(part.entry), named, written.extra)
     if settled is None:
         return None
     writing = both(part.guard, writer.guard)
@@ -286,7 +287,7 @@ def _meeting(
         read = msgspec.structs.replace(read, piece=written.piece)
     if not written.extra or read.assumed not in FOLLOWED:
         read = msgspec.structs.replace(read, extra=target.shape.extra if written.extra else ())
-    found = fit.picked(read, target.shape) if read.filtered else fit.compare(read, written.shape, target.shape)
+    found = (fit.picked if read.filtered else fit.compare)(read, written.shape, target.shape)
     if found is fit.VOID:
         return None
     return Meeting(found, writing, settled, read, target.shape, written.shape)
@@ -306,19 +307,22 @@ def arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str)
     yield from here
     if not any(one.content is not None and one.content.filtered for one in here):
         return
-    if any(one.content is not None and one.content.assumed == prefix for one in here):
+    if any(one.content is not None and one.content.assumed == prefix and not one.content.piece for one in here):
         return
-    assert here[0].content is not None
+    found = min((one.content for one in here if one.content is not None), key=lambda content: bool(content.piece))
     symbol = entries.prefix_symbol(file, entry)
     for one in reader.sources:
         own = one.content is not None and one.content.file is None and one.content.shape is not None
         if (one.empty or own) and any(literal.symbol == symbol for literal in one.guard):
-            left = msgspec.structs.replace(here[0].content, prefix=prefix, assumed=prefix, filtered=True, merged=own)
+            whole = found if not found.piece else msgspec.structs.replace(found, piece="", tests=())
+            left = msgspec.structs.replace(whole, prefix=prefix, assumed=prefix, filtered=True, merged=own)
             yield SourceCase(one.guard, left)
 
 
-def _settled(guard: Guard, file: int, prefix: str, entry: str, named: set[str]) -> Guard | None:
-    """The guard without what the writer decides: which prefix and which entries the file has."""
+def _settled(
+    guard: Guard, file: int, prefix: str, entry: str, named: set[str], extra: tuple[str, ...]
+) -> Guard | None:
+    """The guard without what the writer decides: which prefix, which entries and which first key the file has."""
     left: list[Literal] = []
     for literal in guard:
         match = _PREFIX_SYMBOL.match(literal.symbol)
@@ -329,6 +333,11 @@ def _settled(guard: Guard, file: int, prefix: str, entry: str, named: set[str]) 
         match = _HAS_SYMBOL.match(literal.symbol)
         if match is not None and int(match.group(1)) == file:
             if not literal.accepts(match.group(2) in named):
+                return None
+            continue
+        match = _BEGINS_SYMBOL.match(literal.symbol)
+        if match is not None and int(match.group(1)) == file:
+            if match.group(3) == entry and not literal.accepts(match.group(2) in extra):
                 return None
             continue
         left.append(literal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ckptlint.analysis import attributes, classes, entries, keys, loaded, loops, picks, state_dicts
+from ckptlint.analysis import attributes, classes, entries, keys, loaded, loops, own_names, picks, state_dicts
 from ckptlint.analysis.arithmetic import numeric_kind, pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -234,7 +234,7 @@ def _next(machine: Machine, given: Arguments, site: Site) -> Value:
         from ckptlint.analysis import methods
 
         value = methods.view(machine, value, "keys")
-    return spread(machine, value, lambda plain: loops.element(machine, plain))
+    return own_names.first(machine, spread(machine, value, lambda plain: loops.element(machine, plain)))
 
 
 def _any(machine: Machine, given: Arguments, site: Site) -> Value:

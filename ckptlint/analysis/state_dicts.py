@@ -206,7 +206,7 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
             together = key_tests.without_tests(together)
             if isinstance(content, Content):
                 cases.append(SourceCase(together, key_tests.passed(content, tests), held=plain))
-            elif not tests:
+            elif own_names.is_rest(machine, tests):
                 cases.append(SourceCase(together, None, empty=content == NONE and not named, held=plain))
             if content == NONE and not named and not tests:
                 cases += _left_out(machine, plain, together, merged=False)

@@ -7,6 +7,7 @@ knowledge.wrapper("mmcv.parallel.MMDataParallel")  ->  found by the pattern "*Da
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -211,6 +212,10 @@ def _short(name: str) -> str:
 
 def load_knowledge(added: Entries | None = None) -> Knowledge:
     """The knowledge that ckptlint ships, and what a user adds to it."""
+    return Knowledge([*_shipped()] if added is None else [*_shipped(), added])
+
+
+@cache
+def _shipped() -> tuple[Entries, ...]:
     folder = resources.files("ckptlint.knowledge")
-    shipped = [msgspec.convert(tomllib.loads((folder / file).read_text("utf-8")), Entries) for file in FILES]
-    return Knowledge(shipped if added is None else [*shipped, added])
+    return tuple(msgspec.convert(tomllib.loads((folder / file).read_text("utf-8")), Entries) for file in FILES)

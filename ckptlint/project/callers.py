@@ -12,8 +12,10 @@ at each file's words, and only files that hold it are searched for the units.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 from ckptlint.facts.store import FactStore
 from ckptlint.facts.units import UnitHeader
@@ -26,9 +28,22 @@ MOST = 12
 _WORDS = bytes(code if code >= 128 or chr(code).isalnum() or chr(code) in "_(" else 32 for code in range(256))
 
 
+_WORD = re.compile(rb"\w+")
+
+
 def called_names(data: bytes) -> frozenset[bytes]:
-    """The words that stand right before a "(" in some bytes."""
-    return frozenset([before.rpartition(b" ")[2] for before in data.translate(_WORDS).split(b"(")[:-1]])
+    """The words that stand right before a "(" in some bytes, and those that are imported under such a word."""
+    called = frozenset([before.rpartition(b" ")[2] for before in data.translate(_WORDS).split(b"(")[:-1]])
+    renamed = [name for name, other in _renamed(data) if other in called]
+    return called.union(renamed) if renamed else called
+
+
+def _renamed(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """`name as other`, wherever it stands."""
+    for before, after in pairwise(data.split(b" as ")):
+        name, other = before.rpartition(b" ")[2].lstrip(b"(\n"), _WORD.match(after)
+        if other is not None and _WORD.fullmatch(name):
+            yield name, other.group()
 
 
 def _calls(text: str, name: str) -> Iterator[int]:

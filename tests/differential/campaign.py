@@ -6,6 +6,7 @@ out of time stops between blocks with everything counted that was done. The sums
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 import time
@@ -45,6 +46,7 @@ def run_block(plan: Plan, seeds: range, sandbox: Sandbox) -> Tally:
         else:
             verdict = judge(sandbox, project, fixes=plan.fixes)
         tally.add(seed, project.constructs, spec.described(), verdict)
+    gc.collect()  # the command turns the collector off for good
     return tally
 
 
@@ -57,6 +59,7 @@ class _Worker:
     def start(cls) -> None:
         warnings.simplefilter("ignore")
         cls.sandbox = Sandbox()
+        gc.freeze()
 
     @classmethod
     def block(cls, work: tuple[Plan, range]) -> Tally:

@@ -89,7 +89,7 @@ class Sandbox:
     def run(self, program: Program, script: Script, setting: Setting, directory: str) -> Outcome:
         """The script's outcome. Raises nothing that the script raises."""
         self._runs += 1
-        torch.manual_seed(self._runs)
+        torch.default_generator.manual_seed(self._runs)  # torch.manual_seed walks every kind of device
         main = ModuleType("__main__")
         main.__file__ = ROOT + script.path
         argv = [script.path, *script.argv, *setting.argv]
