@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import Site
 from ckptlint.findings import Applicability, Edit, Fix
+from ckptlint.fixes.edit import conflict
 from ckptlint.fixes.mending import obstacles, reader, writer
 from ckptlint.fixes.mending.arrival import breaks, copes
 from ckptlint.fixes.mending.group import Group, places
@@ -81,7 +83,7 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
             return nothing
         else:
             left.append(f"{_where(project, site)} ({mended.reason})")
-    if not edits:
+    if not edits or any(conflict(one, other) for one, other in combinations(edits, 2)):
         return nothing
     left += obstacles.of_writers(project, taken, frozenset(group.readers))
     solved = {site for site in solved if not reader.differs_inside(project, site)}

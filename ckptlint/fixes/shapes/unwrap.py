@@ -86,15 +86,16 @@ def unwrapped(file: File, expression: str, chain: Chain) -> Text | None:
 
 
 def _by_function(file: File, expression: str, chain: Chain) -> Text:
-    classes = _classes(file, chain.wrappers)
-    alike = chain.wrappers and all(wrapper.attribute == "module" for wrapper in chain.wrappers)
-    source = _ALIKE if alike else _BOTH
+    if chain.wrappers and all(wrapper.attribute == "module" for wrapper in chain.wrappers):
+        source, classes = _ALIKE, _classes(file, chain.wrappers)
+    else:  # several places of a file share it, so it knows torch's own even where one of them is all that one needs
+        source, classes = _BOTH, _classes(file, (*chain.wrappers, Wrapper("module")))
     name, edits = with_function(file, "unwrap_model", source.replace("CLASSES", classes.text))
     return Text(f"{name}({expression})", (*edits, *classes.edits))
 
 
 def _classes(file: File, wrappers: tuple[Wrapper, ...]) -> Text:
-    """The second argument of isinstance for all these wrappers."""
+    """The second argument of isinstance for all these wrappers; torch's own stand in for one without classes."""
     names = {name for wrapper in wrappers for name in wrapper.classes}
     edits: tuple[Edit, ...] = ()
     with_module = [wrapper for wrapper in wrappers if wrapper.attribute == "module"]
