@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ckptlint.analysis import key_tests
-from ckptlint.analysis.keys import CUT
+from ckptlint.analysis.keys import CUT, left_of
 from ckptlint.analysis.values import Content, Shape
 
 _SAMPLES = 400
@@ -86,7 +86,8 @@ def _names_compared(content: Content, body: Shape, target: Shape) -> Fit:
     if content.piece:
         return _piece(content, body, target)
     if prefix.startswith(CUT):
-        return Fit("differs", _names(target, target.prefix), (), nothing=True, reason="cut")
+        rests = left_of(_names(body, ""), prefix)
+        return Fit("differs", _names(target, target.prefix), rests, nothing=True, reason="cut")
     eaten = [name for name, child in body.children if f"{name}." in content.emptied and not child.tensor]
     if eaten and content.prefix == target.prefix:
         return _eaten(content, body, target, eaten[0])
@@ -118,7 +119,9 @@ def _piece(content: Content, body: Shape, target: Shape) -> Fit:
         return FITS
     if wanted is None:
         return UNKNOWN
-    unexpected = () if content.prefix.startswith(CUT) else _names(part, content.prefix + part.prefix)
+    unexpected = _names(part, content.prefix + part.prefix)
+    if content.prefix.startswith(CUT):
+        unexpected = left_of(_names(part, content.piece + part.prefix), content.prefix)
     missing = _names(wanted, target.prefix + content.piece + wanted.prefix)
     return Fit("differs", missing, unexpected, nothing=True, reason="inner")
 
@@ -137,8 +140,11 @@ def together(found: Sequence[Fit]) -> Fit:
     differing = [one for one in found if one.verdict == "differs"]
     if not differing or len(found) == 1:
         return next((one for one in found if one.verdict == "unknown"), found[0])
-    missing = dict.fromkeys(name for one in differing for name in one.missing)
-    unexpected = dict.fromkeys(name for one in differing for name in one.unexpected)
+    # what one piece leaves missing may be among the keys of one that is not known
+    unsure = any(one.verdict == "unknown" for one in found)
+    missing = dict.fromkeys(name for one in differing for name in one.missing if not unsure)
+    untold = any(one.reason == "cut" and not one.unexpected for one in differing)
+    unexpected = dict.fromkeys(name for one in differing for name in one.unexpected if not untold)
     return Fit(
         "differs",
         tuple(missing),

@@ -12,7 +12,7 @@ on keys without prefix cuts into the names; such keys begin with `CUT` and fit n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -20,8 +20,9 @@ from ckptlint.analysis import key_tests
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.values import TOKENS, Const, Content, Key, KeyPieces, Keys, Opaque, Ref, TupleValue, Value
 
-#: In front of what is left of names that lost their beginning.
+#: In front of what is left of names that lost their beginning; twice, around the number of letters, where it is known.
 CUT = "\x00"
+_CUT_OFF = re.compile(f"{CUT}(\\d+){CUT}")
 
 
 def of_content(content: Content) -> Key:
@@ -85,7 +86,19 @@ def equals(machine: Machine, key: Key, text: str) -> bool | None:
 
 def cut(key: Key, count: int) -> Key:
     """`key[count:]`."""
-    return changed(key, lambda prefix: prefix[count:] if count <= len(prefix) else CUT)
+
+    def rest(prefix: str) -> str:
+        if prefix.startswith(CUT):
+            return CUT
+        return prefix[count:] if count <= len(prefix) else f"{CUT}{count - len(prefix)}{CUT}"
+
+    return changed(key, rest)
+
+
+def left_of(names: Iterable[str], prefix: str) -> tuple[str, ...]:
+    """What is left of names whose beginning is cut off; nothing where it is not known how much that is."""
+    off = _CUT_OFF.fullmatch(prefix)
+    return tuple(rest for name in names if (rest := name[int(off.group(1)) :])) if off is not None else ()
 
 
 def head(key: Key, count: int) -> Const:

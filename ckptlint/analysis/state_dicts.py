@@ -238,6 +238,8 @@ def _left_out(machine: Machine, held: Ref, guard: Guard, *, merged: bool) -> Ite
     """The state dicts in memory none of whose keys passed the tests, so that `held` is empty."""
     if machine.info(held).grown or picks.tests_of(machine, guard, negated=True):
         return
+    if not picks.tests_passed(machine, held):  # empty for another reason: in that case no file was written, say
+        return
     for _, together, content in _drawn_from(machine, held, guard):
         if isinstance(content, Content) and content.shape is not None:
             yield SourceCase(together, msgspec.structs.replace(content, filtered=True, merged=merged), held=held)
