@@ -365,9 +365,13 @@ def merge_into(machine: Machine, target: Ref, source: Value, site: Site | None =
 
 
 def _merged(before: Value, added: Value) -> Value:
-    """The bulk of a dict that gets another's keys: a file's, picked for the model, take the place of its own."""
+    """The bulk of a dict that gets another's keys: those of elsewhere, picked for the model, take the place of its own.
+
+    A file that this very run has written is elsewhere too.
+    """
     picked = [plain for _, plain in alternatives(added) if isinstance(plain, Content) and plain.filtered]
-    if isinstance(before, Content) and before.shape is not None and picked and all(one.file for one in picked):
+    own = before.origin if isinstance(before, Content) and before.shape is not None else None
+    if own is not None and picked and all(one.file or one.origin != own for one in picked):
         cases: list[tuple[Guard, Value]] = [
             (guard, msgspec.structs.replace(plain, merged=True) if isinstance(plain, Content) else before)
             for guard, plain in alternatives(added)

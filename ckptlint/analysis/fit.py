@@ -227,7 +227,7 @@ def _differences(body: Shape, target: Shape, prefix: str, emptied: frozenset[str
             continue
         if child.tensor or other.tensor or not child.known or not other.known:
             continue
-        one = "" if _emptied(child.prefix, emptied) else child.prefix
+        one = _emptied(child.prefix, emptied)
         if one != other.prefix:
             for key in _names(child, f"{prefix}{name}.{one}") or (f"{prefix}{name}.{one}",):
                 yield ("unexpected", key)
@@ -244,5 +244,8 @@ def _differences(body: Shape, target: Shape, prefix: str, emptied: frozenset[str
                     yield ("missing", key)
 
 
-def _emptied(prefix: str, emptied: frozenset[str]) -> bool:
-    return any(text == prefix or (text and prefix.replace(text, "") == "") for text in emptied)
+def _emptied(prefix: str, emptied: frozenset[str]) -> str:
+    """What `replace(text, "")` leaves of a prefix inside the keys."""
+    for text in sorted(emptied):
+        prefix = prefix.replace(text, "") if text else prefix
+    return prefix

@@ -17,6 +17,7 @@ from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.truth import cases_of, truth
 from ckptlint.analysis.values import (
+    MOST_ALTERNATIVES,
     NONE,
     Choice,
     Const,
@@ -32,6 +33,7 @@ from ckptlint.analysis.values import (
     Value,
     alternatives,
     choose,
+    merge,
 )
 from ckptlint.facts import ir
 
@@ -128,13 +130,15 @@ def any_or_all(machine: Machine, iterable: Value, *, wanted: bool) -> Value:
 class _Made(msgspec.Struct):
     """What a comprehension gives: (guard, key, element); `exact` when these are all of them, one by one.
 
-    `tests` are the tests of membership that the keys have passed, `sources` what it goes over.
+    `tests` are the tests of membership that the keys have passed, `sources` what it goes over; `picks` when there are
+    such tests at all, whether or not anything passes.
     """
 
     produced: list[tuple[Guard, Value, Value]] = []
     exact: bool = True
     tests: frozenset[str] = frozenset()
     sources: list[Value] = []
+    picks: bool = False
 
 
 def comprehension(machine: Machine, node: ir.Comprehension) -> Value:
@@ -191,6 +195,7 @@ def _generate(
     items = known_items(machine, iterable)
     if items is None or len(items) > MOST_UNROLLED or generator.conditions:
         made.exact = False
+    made.picks = made.picks or any(map(_is_membership, generator.conditions))
     before = machine.guard
 
     def run(item: Value) -> None:
@@ -237,6 +242,8 @@ def _filtered(value: Value) -> Value:
 def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value:
     made = entries.new_dict(machine, machine.site(node))
     picks.note_made(machine, made, filled.tests, filled.sources, [value for _, _, value in filled.produced])
+    if filled.picks:
+        picks.history(machine, made).picked = True
     bulk: list[tuple[Guard, Value]] = []
     outer = machine.guard
     for guard, key, value in filled.produced:
@@ -261,7 +268,8 @@ def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value
     if bulk:
         bulk = own_names.rejoined(bulk)
         if any(guard for guard, _ in bulk):
-            bulk += [(guard, NONE) for guard in _rest([guard for guard, _ in bulk])]
+            rest = merge(list(_rest([guard for guard, _ in bulk])))
+            bulk += [(guard, NONE) for guard in rest if len(bulk) + len(rest) <= MOST_ALTERNATIVES]
         machine.memory.write(made.id, entries.BULK, choose(bulk, "bulk"))
     return made
 
@@ -274,6 +282,6 @@ def _rest(guards: list[Guard]) -> tuple[Guard, ...]:
     """Where nothing was put in: only said when few conditions are involved."""
     from ckptlint.analysis.guards import negation
 
-    if len(guards) > 6 or sum(len(guard) for guard in guards) > 8:
+    if len(guards) > 6 or sum(len(guard) for guard in guards) > 12:
         return ()
     return negation(guards)

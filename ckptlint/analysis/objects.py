@@ -51,14 +51,15 @@ class KeyHistory(msgspec.Struct):
     """What has happened to the keys of a dict, see `picks`.
 
     `own`: they are those of a module. `tests` are the tests of membership that they have passed, `drawn_from` the
-    objects that they come from. `merged` is where others came in among the own ones, all at once unless
-    `one_by_one`. `counted`: somebody asked for
-    their number. `loaded`: tensors were put in one by one that are none of a model in memory.
+    objects that they come from; `picked`: each had to pass one, and perhaps none did. `merged` is where others came in
+    among the own ones, all at once unless `one_by_one`. `counted`: somebody asked for their number. `loaded`: tensors
+    were put in one by one that are none of a model in memory.
     """
 
     own: bool = False
     tests: frozenset[str] = frozenset()
     drawn_from: set[int] = set()
+    picked: bool = False
     merged: Site | None = None
     one_by_one: bool = False
     counted: bool = False

@@ -219,7 +219,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
                 if meeting is not None:
                     origin = content.origin
                     meetings.append(meeting)
-    if not meetings and reader.after:
+    if not meetings and reader.after and not writer.implied:
         origin, kinship, meetings = _whole_file(reader, writer, file)
     if origin is None or kinship is None or not meetings:
         return None

@@ -221,7 +221,7 @@ def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
         for statement in machine.class_info(one).node.body:
             if isinstance(statement, ir.FunctionStub) and _PREPARES.match(statement.name):
                 method = classes.attribute(machine, cls, statement.name)
-                if isinstance(method, Function) and _is_marked(machine, method):
+                if isinstance(method, Function) and (_is_marked(machine, method) or _has_run(machine, method)):
                     _call_unknown(machine, method, (made,), site)
     return made
 
@@ -260,6 +260,12 @@ def _is_marked(machine: Machine, function: Function) -> bool:
     if not info.unit or (info.file, info.unit) in machine.executed:
         return False
     return machine.candidates.is_marked(info.file, info.unit)
+
+
+def _has_run(machine: Machine, method: Function) -> bool:
+    """Whether it has run, on another object: what it does belongs to the making of this one too."""
+    info = machine.functions[method.key]
+    return (info.file, info.unit) in machine.executed
 
 
 def _called_inside(machine: Machine, method: Function) -> bool:

@@ -210,8 +210,8 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
                 cases.append(SourceCase(together, None, empty=content == NONE and not named, held=plain))
             if content == NONE and not named and not tests:
                 cases += _left_out(machine, plain, together, merged=False)
-        if isinstance(bulk, Content) and bulk.file is None:
-            cases += _not_merged(machine, plain, guard)
+            if isinstance(content, Content) and content.file is None and not content.merged:
+                cases += _not_merged(machine, plain, together)
     machine.guard = before
     return cases
 
@@ -238,7 +238,7 @@ def _left_out(machine: Machine, held: Ref, guard: Guard, *, merged: bool) -> Ite
     """The state dicts in memory none of whose keys passed the tests, so that `held` is empty."""
     if machine.info(held).grown or picks.tests_of(machine, guard, negated=True):
         return
-    if not picks.tests_passed(machine, held):  # empty for another reason: in that case no file was written, say
+    if not picks.history(machine, held).picked:  # empty for another reason: in that case no file was written, say
         return
     for _, together, content in _drawn_from(machine, held, guard):
         if isinstance(content, Content) and content.shape is not None:

@@ -8,7 +8,9 @@ with a reader's setting. A fix is bad when
     broke       a combination that came to its end with everything restored no longer does, on a file from before
                 the fix or on one from after it;
     still       the load was reported with a fix that was applied, and it still fails on an old or a new file;
-    prefix      CKPT101 or CKPT102 was fixed wherever it was found, and new files still carry that wrapper's segment;
+    prefix      CKPT101 or CKPT102 was fixed wherever it was found, and new files still carry that wrapper's segment
+                (of a writer that came to its end before: where another fix is what lets it come to a save at all,
+                that save is the next run's business);
     crashed     ckptlint ended with an error while fixing.
 
 "Everything restored" compares values, so a program that comes to its end trains on from the tensors of the file.
@@ -103,7 +105,8 @@ def _run_again(
         elif "CKPT301" in codes and fixed.reader is None and not is_good(after.run.outcome):
             yield BadFix("CKPT301", "still", f"{mode}, {before.run.writing}: {_what(after.run.outcome)}")
     for code, kinds in PREFIX_KINDS.items():
-        keys = [key for one in new for save in one.run.outcome.saves for key in save.keys]
+        ended = [after for before, after in zip(written, new, strict=True) if before.run.outcome.failure is None]
+        keys = [key for one in ended for save in one.run.outcome.saves for key in save.keys]
         if code in wholly and any(kinds & set(key.wrappers) for key in keys):
             yield BadFix(code, "prefix", f"{mode}: {next(key.name for key in keys if kinds & set(key.wrappers))}")
     old = [

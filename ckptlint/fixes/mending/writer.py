@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 
 from ckptlint.analysis.solve import Project
-from ckptlint.analysis.values import Content, Site
+from ckptlint.analysis.values import TOKENS, Content, Site
 from ckptlint.findings import Edit
 from ckptlint.fixes.mending.chains import KEPT, has_inner, marks_of, target_chain
 from ckptlint.fixes.mending.group import Places, places
@@ -49,6 +49,10 @@ def bare(project: Project, origin: Site) -> tuple[Edit, ...] | Declined:
         assert content.shape is not None
         if content.prefix != content.shape.prefix or content.emptied:
             return Declined("its keys are changed afterwards")
+    for content in project.derived(places).remembered.get(origin, ()):
+        # Code that looks for a prefix may find it in such a name, where the wrapper's is no longer in front.
+        if content.shape is not None and any(name in TOKENS for name, _ in content.shape.children):
+            return Declined("a part of the model is called like the child of a wrapper")
     cases = [case.shape for event in project.events.state_dicts if event.site == origin for case in event.cases]
     known = [shape for shape in cases if shape is not None and shape.known]
     marks = [marks_of(shape) for shape in known]
