@@ -319,9 +319,7 @@ def arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str)
             yield SourceCase(one.guard, left)
 
 
-def _settled(
-    guard: Guard, file: int, prefix: str, entry: str, named: set[str], extra: tuple[str, ...]
-) -> Guard | None:
+def _settled(guard: Guard, file: int, prefix: str, entry: str, named: set[str], extra: tuple[str, ...]) -> Guard | None:
     """The guard without what the writer decides: which prefix, which entries and which first key the file has."""
     left: list[Literal] = []
     for literal in guard:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from .campaign import Plan
 from .judge import KINDS
-from .mutations import MutationScore
+from .mutations import MutationScore, idioms
+from .regressions import recorded, spec_of_record
 from .tally import Tally
 
 _SHOWN = KINDS[:5]
@@ -14,7 +15,8 @@ _SHOWN = KINDS[:5]
 
 def page(plan: Plan, tally: Tally, mutations: MutationScore | None) -> str:
     """The whole page as Markdown."""
-    return "\n".join([*_head(plan, tally), *_by_rule(tally), *_by_mutation(mutations), *_by_construct(tally), ""])
+    parts = (_head(plan, tally), _by_rule(tally), _by_mutation(mutations), _limits(), _by_construct(tally))
+    return "\n".join([*(line for part in parts for line in part), ""])
 
 
 def with_what_was_read(page: str, old: str) -> str:
@@ -77,6 +79,18 @@ def _by_mutation(score: MutationScore | None) -> Iterator[str]:
     )
     for code in sorted(score.injected):
         yield f"| {code} | {score.injected[code]} | {score.found[code]} |"
+    yield ""
+
+
+def _limits() -> Iterator[str]:
+    """What is known and stays: it counts above like everything else."""
+    yield from ("## Known limits", "", "Counted above like everything else.", "")
+    for case in recorded():
+        if "limit" in case:
+            choices = " ".join(f"{name}={choice}" for name, choice in spec_of_record(case).described().items())
+            yield f"- {case['was']}, as in `{choices}`: {case['limit']}."
+    for one in (one for idiom in idioms() for one in idiom.mutations if one.limit):
+        yield f"- {one.rule} misses the bug *{one.name}* in the idiom *{one.idiom}*: {one.limit}."
     yield ""
 
 

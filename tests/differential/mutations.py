@@ -29,12 +29,13 @@ WITHOUT_WORD = frozenset({"CKPT305", "CKPT306", "CKPT307", "CKPT401"})
 
 
 class Mutation(msgspec.Struct, frozen=True):
-    """`changes` are (file, old text, new text)."""
+    """`changes` are (file, old text, new text). `limit` says why it need not be found; then it must not be."""
 
     idiom: str
     name: str
     rule: str
     changes: tuple[tuple[str, str, str], ...]
+    limit: str = ""
 
 
 class Idiom(msgspec.Struct, frozen=True):
@@ -72,6 +73,7 @@ def _idiom(folder: Path) -> Idiom:
             one["name"],
             one["rule"],
             ((one["file"], one["old"], one["new"]), *(tuple(change) for change in one.get("also", ()))),
+            one.get("limit", ""),
         )
         for one in told["mutations"]
     )
@@ -127,7 +129,9 @@ def score(sandbox: Sandbox, ask: Ask = findings_of) -> MutationScore:
             after = answers_about(project, ask)
             if is_found(mutation, project, evidence_of(sandbox, project), before, after):
                 found[mutation.rule] += 1
-            else:
+                if mutation.limit:
+                    missed.append(f"{mutation.idiom}: {mutation.name}: no longer a limit, take the word away")
+            elif not mutation.limit:
                 missed.append(f"{mutation.rule} {mutation.idiom}: {mutation.name}")
     return MutationScore(injected, found, tuple(missed))
 
