@@ -11,6 +11,8 @@ named, and where it is an optimizer, which a load goes on training with, nothing
 
 from __future__ import annotations
 
+import ast
+
 from ckptlint.analysis.pairs import same_file
 from ckptlint.analysis.refused import OPTIMIZER, Refused
 from ckptlint.analysis.solve import Project
@@ -22,6 +24,7 @@ from ckptlint.fixes.shapes.expression import primary
 
 #: What a number of Python does as well as one of numpy.
 _ALIKE = frozenset({"numpy.float64"})
+_CONTAINERS = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
 _CALLED = {"argparse.Namespace": "vars", "numpy.float64": "float", "datetime.datetime": "str"}
 
 
@@ -31,6 +34,8 @@ def fix(project: Project, entry: Refused) -> Fix | None:
     if found is None:
         return None
     file, value = found
+    if entry.entry[-1].isdigit() or isinstance(value, _CONTAINERS):
+        return None  # what is refused is an item of it
     offsets = file.offsets(span(file, value))
     assert offsets is not None
     text = file.text[slice(*offsets)]
