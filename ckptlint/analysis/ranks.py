@@ -132,6 +132,10 @@ class Ranks:
         return values[kind] if kind in values else unknown.get(kind, Unknown.OTHER)
 
 
+#: Symbols that stand for cases are followed into each other so far.
+_DEEPEST_CASES = 3
+
+
 class Answer(Enum):
     """Whether a process gets past a guard."""
 
@@ -143,11 +147,17 @@ class Answer(Enum):
 class Tests(msgspec.Struct, frozen=True):
     """What literals of a run mean beyond their words.
 
-    `numbered`: kinds of symbols that are known better; `cases`: symbols that stand for a disjunction of guards.
+    `numbered`: kinds of symbols that are known better; `cases`: symbols that stand for a disjunction of guards, which
+    may speak of each other, even in a circle; `depth` counts how far they have been followed.
     """
 
     numbered: Mapping[str, str] = {}
     cases: Mapping[str, tuple[Guard, ...]] = {}
+    depth: int = 0
+
+    def inside(self, symbol: str) -> Tests:
+        """What they mean in the cases of that symbol, where nothing more is known of the symbol itself."""
+        return Tests(self.numbered, {**self.cases, symbol: ()}, self.depth + 1)
 
 
 def passes(ranks: Ranks, guard: Guard, given: Guard, process: Process, tests: Tests) -> Answer:
@@ -179,10 +189,11 @@ def _holds(ranks: Ranks, literal: Literal, given: Guard, process: Process, tests
         # `not (args.distributed and rank != 0)`: whoever wrote it thought of ranks, and of the launch in his own words
         return Answer.NO if ranks.mentions(literal) or Answer.UNKNOWN not in wanted else Answer.UNKNOWN
     cases = tests.cases.get(literal.symbol)
-    if cases == ():
+    if cases == () or (cases is not None and tests.depth >= _DEEPEST_CASES):
         return Answer.UNKNOWN
     if cases is not None:
-        passed = [passes(ranks, case, given - {literal, ~literal}, process, tests) for case in cases]
+        inside = tests.inside(literal.symbol)
+        passed = [passes(ranks, case, given - {literal, ~literal}, process, inside) for case in cases]
         if Answer.YES in passed:
             return Answer.NO if literal.negated else Answer.YES
         return Answer.YES if literal.negated else Answer.NO
