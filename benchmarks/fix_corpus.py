@@ -36,11 +36,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from measured import write_block
+
 STEPS = {"safe": ("--fix",), "unsafe": ("--fix", "--unsafe-fixes")}
 SECONDS = 900
 RUFF_RULES = "F401,F811,F821,F823,F841"
 APPLIED = re.compile(r"^    (\d+) x (CKPT\d+)", re.MULTILINE)
-MARKERS = ("<!-- fix_corpus: {} -->", "<!-- fix_corpus: end of {} -->")
 
 
 class Step(NamedTuple):
@@ -86,7 +87,7 @@ def main() -> int:
     table = sums(results)
     print(table)
     if given.write:
-        write(given.write, given.select or "default rules", table)
+        write_block(given.write, given.select or "default rules", table)
     return int(any(step.reasons for result in results for step in result.steps.values()))
 
 
@@ -241,16 +242,6 @@ def sums(results: Sequence[Result]) -> str:
 
 def _told(step: Step, pattern: str) -> int:
     return sum(re.search(pattern, reason) is not None for reason in step.reasons)
-
-
-def write(document: Path, name: str, table: str) -> None:
-    """Put the sums between the markers of a document."""
-    start, end = (marker.format(name) for marker in MARKERS)
-    before, _, rest = document.read_text(encoding="utf-8").partition(start)
-    _, found, after = rest.partition(end)
-    if not found:
-        raise SystemExit(f"{document} has no {start} ... {end}")
-    document.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

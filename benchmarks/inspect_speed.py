@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from measured import write_block
+from measured import DOCS, dated_table, write_block
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
@@ -100,7 +100,7 @@ def main() -> None:
             meta = [python, "-c", f"import torch; torch.load({path!r}, map_location='meta')"]
             tell(f"{name}: torch.load to meta", measure(meta, 2))
     if args.write:
-        write_block("inspect", machine, table)
+        write_block(DOCS / "checkpoints.md", "inspect", dated_table(machine, table))
 
 
 if __name__ == "__main__":

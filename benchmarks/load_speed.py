@@ -23,7 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measured import write_block
+from measured import DOCS, dated_table, write_block
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
@@ -191,7 +191,8 @@ def main() -> None:
                             table.append([f"{gigabytes:g} GB {kind}", state, _name(loader, args.device), *figures])
                 path.unlink()
     if args.write:
-        write_block(f"load {args.device.partition(':')[0]}", machine(args.device), table)
+        block = f"load {args.device.partition(':')[0]}"
+        write_block(DOCS / "checkpoints.md", block, dated_table(machine(args.device), table))
 
 
 def _name(loader: str, device: str) -> str:

@@ -10,27 +10,30 @@ A script that measures writes its own block and no other, so that a figure in th
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "checkpoints.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def write_block(name: str, machine: str, table: Sequence[Sequence[str]]) -> None:
-    """Replace the block `name` by a table, whose first row is its heading.
+def write_block(page: Path, name: str, content: str) -> None:
+    """Replace what stands in the block `name` of a page.
 
     Raises SystemExit when the marks are not there.
     """
+    begin, end = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{page} has no block {name!r}")
+    page.write_text(f"{before}{begin}\n{content}\n{end}{after}", encoding="utf-8")
+
+
+def dated_table(machine: str, table: Sequence[Sequence[str]]) -> str:
+    """A table, whose first row is its heading, below the machine and the date."""
     first, *rows = table
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    lines = [f"{machine}, {today}:", "", _row(first), _row(["---"] * len(first)), *map(_row, rows)]
-    begin, end = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
-    text = DOCS.read_text()
-    if begin not in text or end not in text:
-        raise SystemExit(f"{DOCS} has no block {name!r}")
-    block = "\n".join([begin, *lines, end])
-    DOCS.write_text(re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _: block, text, flags=re.DOTALL))
+    return "\n".join([f"{machine}, {today}:", "", _row(first), _row(["---"] * len(first)), *map(_row, rows)])
 
 
 def _row(cells: Sequence[str]) -> str:

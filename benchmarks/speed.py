@@ -33,9 +33,9 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from measured import DOCS, write_block
+
 HOME = Path(__file__).resolve().parent.parent
-PAGE = HOME / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 EDITED = {"timm": "timm/utils/model_ema.py", "transformers": "transformers/trainer.py"}
 
 
@@ -246,9 +246,7 @@ def main() -> None:
     table = "\n".join(lines)
     print(table)
     if not args.print:
-        page = PAGE.read_text(encoding="utf-8")
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+        write_block(DOCS / "performance.md", "speed", table)
 
 
 if __name__ == "__main__":

@@ -10,22 +10,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ckptlint.project_files import texts
+
 _FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 _REQUIRED = re.compile(
     r"(?:\b(?:requires-python|python_requires)|^python)\s*=\s*[\"']?(?P<bounds>[^\"'\n#]+)", re.MULTILINE
 )
 _LOWEST = re.compile(r"(?:>=|~=|==|\^)\s*(\d+)\.(\d+)")
-_LARGEST = 200_000
 
 
 def oldest(root: Path) -> str | None:
     """As `target-version` says it, "py39"; None where no lower bound is given."""
-    for name in _FILES:
-        path = root / name
-        try:
-            text = path.read_text("utf-8", errors="replace") if path.stat().st_size <= _LARGEST else ""
-        except OSError:
-            continue
+    for text in texts(root, _FILES):
         for required in _REQUIRED.finditer(text):
             bound = _LOWEST.search(required["bounds"])
             if bound is not None:

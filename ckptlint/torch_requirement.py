@@ -14,33 +14,24 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ckptlint.project_files import texts
+
 _FILES = ("requirements*.txt", "requirements/*.txt", "pyproject.toml", "setup.cfg", "setup.py", "environment*.y*ml")
 _REQUIREMENT = re.compile(
     r"(?<![\w.-])(?:py)?torch\s*(?:=\s*[\"'])?(?P<bounds>(?:\s*,?\s*(?:==?=?|>=|<=|<|>|~=|\^)\s*\d[\w.*+]*)+)"
 )
 _BOUND = re.compile(r"(==?=?|>=|<=|<|>|~=|\^)\s*(\d+)(?:\.(\d+))?")
-_LARGEST = 200_000
 _LIMIT = (2, 6)
 
 
 def required(root: Path) -> str | None:
     """The version, "2.1"; None where it is not said, or can be on either side of 2.6."""
-    found = {version for text in _texts(root) for version in _versions(text)}
+    found = {version for text in texts(root, _FILES) for version in _versions(text)}
     sides = {version is not None and version >= _LIMIT for version in found}
     known = sorted(version for version in found if version is not None)
     if not known or len(known) < len(found) or len(sides) > 1:
         return None
     return f"{known[0][0]}.{known[0][1]}"
-
-
-def _texts(root: Path) -> Iterator[str]:
-    for pattern in _FILES:
-        for path in sorted(root.glob(pattern)):
-            try:
-                if path.stat().st_size <= _LARGEST:
-                    yield path.read_text("utf-8", errors="replace")
-            except OSError:
-                continue
 
 
 def _versions(text: str) -> Iterator[tuple[int, int] | None]:

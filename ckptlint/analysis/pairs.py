@@ -165,6 +165,11 @@ def same_file(load: LoadEvent, writer: SaveEvent) -> bool:
     return path_evidence(load.path, writer.path) is not None
 
 
+def _fit(content: Content, body: Shape, target: Shape) -> Fit:
+    """How keys fit that are loaded as they are, or of which only those that the model has were kept."""
+    return fit.picked(content, body, target) if content.filtered else fit.compare(content, body, target)
+
+
 def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
     """A state dict that was never in a file, or that this very run has written: conditions are shared."""
     meetings: list[Meeting] = []
@@ -178,8 +183,7 @@ def _in_memory(reader: ApplyEvent) -> Iterator[Pair]:
             guard = both(source.guard, target.guard)
             if guard is None or target.shape is None:
                 continue
-            shape = content.shape
-            found = (fit.picked if content.filtered else fit.compare)(content, shape, target.shape)
+            found = _fit(content, content.shape, target.shape)
             if found is not fit.VOID:
                 meetings.append(Meeting(found, guard, guard, content, target.shape, content.shape))
     if origin is not None:
@@ -287,7 +291,7 @@ def _meeting(
         read = msgspec.structs.replace(read, piece=written.piece)
     if not written.extra or read.assumed not in FOLLOWED:
         read = msgspec.structs.replace(read, extra=target.shape.extra if written.extra else ())
-    found = (fit.picked if read.filtered else fit.compare)(read, written.shape, target.shape)
+    found = _fit(read, written.shape, target.shape)
     if found is fit.VOID:
         return None
     return Meeting(found, writing, settled, read, target.shape, written.shape)

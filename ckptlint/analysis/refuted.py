@@ -17,6 +17,7 @@ behind it where its body ends in `return`, the values for which it fails are kep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ckptlint.analysis.guards import Guard, covering
 from ckptlint.analysis.machine import Machine
@@ -26,22 +27,19 @@ from ckptlint.facts import ir
 
 _ASKING = ("isinstance", "hasattr")
 
+Result = TypeVar("Result")
+
 
 def run(machine: Machine, test: ir.Expr, block: Sequence[ir.Stmt], cases: Sequence[Guard], *, holds: bool) -> bool:
     """Run the block that a test leads to in these cases; whether what follows can be reached."""
     from ckptlint.analysis.statements import run_block
 
-    call = _asks(test) if len(cases) > 1 else None
-    if call is None:
+    if len(cases) < 2 or _asks(test) is None:
         return run_block(machine, block)
-    refuted, vague, frame = machine.refuted, machine.vague, machine.frames[-1]
-    ruled_out = frame.ruled_out
+    vague = machine.vague
     machine.vague = vague or _is_vague(cases)
-    if holds and call is test:
-        machine.refuted = refuted | _refuted(machine, call, holds=True)
-    _rule_out(machine, test, cases, holds=holds)
-    reached = run_block(machine, block)
-    machine.refuted, machine.vague, frame.ruled_out = refuted, vague, ruled_out
+    reached = _apart(machine, test, cases, lambda: run_block(machine, block), holds=holds)
+    machine.vague = vague
     return reached
 
 
@@ -52,17 +50,23 @@ def branch(
 
     `model.module if isinstance(model, DDP) else model`: no bare one is asked for `.module`, no wrapped one is left.
     """
-    call = _asks(test) if cases else None
-    if call is None:
+    if not cases or _asks(test) is None:
         return evaluate()
+    return _apart(machine, test, cases, evaluate, holds=holds)
+
+
+def _apart(
+    machine: Machine, test: ir.Expr, cases: Sequence[Guard], action: Callable[[], Result], *, holds: bool
+) -> Result:
+    """Do something while the values for which the test decides otherwise are kept apart."""
     refuted, frame = machine.refuted, machine.frames[-1]
     ruled_out = frame.ruled_out
-    if holds and call is test:
+    if holds and (call := _asks(test)) is test and call is not None:
         machine.refuted = refuted | _refuted(machine, call, holds=True)
     _rule_out(machine, test, cases, holds=holds)
-    value = evaluate()
+    result = action()
     machine.refuted, frame.ruled_out = refuted, ruled_out
-    return value
+    return result
 
 
 def go_on(machine: Machine, test: ir.Expr, cases: Sequence[Guard], *, holds: bool) -> None:

@@ -98,16 +98,12 @@ def make_jobs(run: Run, paths: Sequence[str], say: Say, overlay: Mapping[str, by
     return jobs
 
 
-def _target_version(run: Run, project: Project, table: Table) -> str | None:
+def _said_or_required(
+    run: Run, project: Project, said: str | None, configured: str | None, require: Callable[[Path], str | None]
+) -> str | None:
     """What the flag says, else the configuration, else what the project itself requires."""
-    said = _first(run.args.target_version, _first(run.inline.target_version, table.target_version))
-    return said if said is not None or run.args.isolated else oldest(Path(project.root))
-
-
-def _torch_version(run: Run, project: Project, table: Table) -> str | None:
-    """What the flag says, else the configuration, else what the project itself requires."""
-    said = _first(run.args.torch_version, _first(run.inline.torch_version, table.torch_version))
-    return said if said is not None or run.args.isolated else required(Path(project.root))
+    version = _first(said, configured)
+    return version if version is not None or run.args.isolated else require(Path(project.root))
 
 
 def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
@@ -121,8 +117,12 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
         report=project.report,
         policy=Policies(run, project.root).of,
         settings=Settings(
-            target_version=_target_version(run, project, table),
-            torch_version=_torch_version(run, project, table),
+            target_version=_said_or_required(
+                run, project, run.args.target_version, _first(run.inline.target_version, table.target_version), oldest
+            ),
+            torch_version=_said_or_required(
+                run, project, run.args.torch_version, _first(run.inline.torch_version, table.torch_version), required
+            ),
             knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,
             cache=None if run.args.no_cache else cache,
