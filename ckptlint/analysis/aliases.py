@@ -17,8 +17,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ckptlint.analysis.events import Held, LiveUseEvent, ModelKeptEvent, Taken
 from ckptlint.analysis.guards import ALWAYS, Guard
+from ckptlint.analysis.live_events import Held, LiveUseEvent, ModelKeptEvent, Taken
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import is_environment
 from ckptlint.analysis.values import Site

@@ -22,8 +22,8 @@ from contextlib import contextmanager
 import msgspec
 
 from ckptlint.analysis import classes
-from ckptlint.analysis.events import Held, KeptEvent, LiveUseEvent, ModelKeptEvent, Taken
 from ckptlint.analysis.guards import both
+from ckptlint.analysis.live_events import Held, KeptEvent, LiveUseEvent, ModelKeptEvent, Taken
 from ckptlint.analysis.machine import Loop, Machine
 from ckptlint.analysis.symbols import symbol_of
 from ckptlint.analysis.values import (

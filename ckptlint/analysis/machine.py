@@ -16,8 +16,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from ckptlint.analysis.candidates import Candidates
-from ckptlint.analysis.events import Events, Held, Moment, RankTest
+from ckptlint.analysis.events import Events, Moment, RankTest
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, implied
+from ckptlint.analysis.live_events import Held
 from ckptlint.analysis.memory import Memory
 from ckptlint.analysis.objects import ClassInfo, FunctionInfo, ObjectInfo
 from ckptlint.analysis.patience import Patience

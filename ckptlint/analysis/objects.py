@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from ckptlint.analysis.events import Taken
 from ckptlint.analysis.guards import ALWAYS, Guard
+from ckptlint.analysis.live_events import Taken
 from ckptlint.analysis.values import Site, Value
 from ckptlint.facts import ir
 from ckptlint.knowledge import Wrapper
