@@ -219,7 +219,7 @@ def _differences(body: Shape, target: Shape, prefix: str, emptied: frozenset[str
     for name, child in body.children:
         other = theirs.get(name)
         if other is None:
-            if child.tensor == "tensor" and body.loss and target.closed:
+            if child.tensor in ("tensor", "buffer") and body.loss and target.closed:
                 yield ("unexpected", prefix + name)
             elif child.loss and target.closed:
                 for key in _names(child, prefix + name + "."):
@@ -237,7 +237,7 @@ def _differences(body: Shape, target: Shape, prefix: str, emptied: frozenset[str
             yield from _differences(child, other, f"{prefix}{name}.{one}", emptied)
     for name, other in target.children:
         if name not in ours and body.closed:
-            if other.tensor == "tensor" and target.loss:
+            if other.tensor in ("tensor", "buffer") and target.loss:
                 yield ("missing", prefix + name)
             elif other.loss and not other.tensor:
                 for key in _names(other, prefix + name + "."):

@@ -61,11 +61,13 @@ class Notes(msgspec.Struct):
 
     `member_tests` by their symbols; `told` are the containers of which it was told which keys are not in them, see
     `picks`. `uncalled` are the places where a `state_dict` was read and not called, see `slips`.
+    `called_by_init` are the methods (file, unit, class) that the making of a generic object has run, see `roots`.
     """
 
     member_tests: dict[str, MemberTest] = {}
     told: set[str] = set()
     uncalled: dict[Value, Site] = {}
+    called_by_init: set[tuple[str, int, int]] = set()
 
 
 class Loop(msgspec.Struct):

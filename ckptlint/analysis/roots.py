@@ -208,10 +208,19 @@ def _whole(node: ir.FunctionDef | ir.Lambda | None) -> bool:
 
 
 def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
-    """An object of a class that nobody makes in the project: `__init__`, then what prepares it."""
+    """An object of a class that nobody makes in the project: `__init__`, then what prepares it.
+
+    What `__init__` has called itself is not called again: `self.build_model()` a second time would undo the wrap that
+    followed the first one.
+    """
     if cls.key in machine.generic:
         return machine.generic[cls.key]
-    made = generic.make(machine, cls)
+    earlier, machine.executed_on = machine.executed_on, set()
+    try:
+        made = generic.make(machine, cls)
+    finally:
+        machine.notes.called_by_init |= machine.executed_on
+        machine.executed_on |= earlier
     if made is None:
         return None
     site = Site(machine.classes[cls.key].file, 0, 0)
@@ -221,9 +230,17 @@ def _generic(machine: Machine, cls: ClassValue) -> Ref | None:
         for statement in machine.class_info(one).node.body:
             if isinstance(statement, ir.FunctionStub) and _PREPARES.match(statement.name):
                 method = classes.attribute(machine, cls, statement.name)
-                if isinstance(method, Function) and (_is_marked(machine, method) or _has_run(machine, method)):
+                if not isinstance(method, Function) or _called_by_init(machine, cls, method):
+                    continue
+                if _is_marked(machine, method) or _has_run(machine, method):
                     _call_unknown(machine, method, (made,), site)
     return made
+
+
+def _called_by_init(machine: Machine, cls: ClassValue, method: Function) -> bool:
+    """Whether the making of a generic object of the class has run that method."""
+    info = machine.functions[method.key]
+    return (info.file, info.unit, cls.key) in machine.notes.called_by_init
 
 
 def _run_on_subclasses(machine: Machine, file: str, unit: int) -> None:
@@ -237,7 +254,7 @@ def _run_on_subclasses(machine: Machine, file: str, unit: int) -> None:
         if (file, unit, cls.key) not in machine.executed_on or generic.makes_a_loss(machine, cls):
             method = classes.attribute(machine, cls, info.name)
             made = _generic(machine, cls) if isinstance(method, Function) and method.key == key else None
-            if made is not None and isinstance(method, Function):
+            if made is not None and isinstance(method, Function) and not _called_by_init(machine, cls, method):
                 _call_unknown(machine, method, (made,), Site(file, 0, 0))
 
 

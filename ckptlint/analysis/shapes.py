@@ -38,6 +38,7 @@ ShapeCases = list[tuple[Guard, Shape]]
 MOST_CASES = 12
 _DEEPEST = 12
 _TENSOR = Shape(tensor="tensor", closed=True)
+_BUFFER = Shape(tensor="buffer", closed=True)
 UNKNOWN = Shape(known=False)
 
 
@@ -210,7 +211,7 @@ def _child_cases(
         machine.guard = joined
         if name in info.buffers:
             present = plain != NONE
-            cases.append((guard, _TENSOR if present else None))
+            cases.append((guard, _BUFFER if present else None))
             any_child = any_child or present
         elif isinstance(plain, Ref) and _registers(machine, plain):
             site = machine.registered.get((owner.id, name, plain.id))

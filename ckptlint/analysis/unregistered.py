@@ -10,7 +10,7 @@ registered anywhere (`nn.Sequential(*layers)`, `add_module`, `setattr`), that is
 to code that is not known, is not hidden.
 
 Some people hide modules on purpose. What looks like that is left alone: a container of one, `self.teacher = [teacher]`,
-and classes that gather their parameters or state themselves.
+and classes that gather their parameters or state themselves, by methods of that name or by hooks on the state dict.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _OWN_CARE = ("state_dict", "parameters", "named_parameters", "__setattr__", "_sa
 
 #: Ways in which a class registers what it has hidden, or writes it into its state dict.
 _BY_HAND = r"add_module|register_module\(|setattr\(self|register_parameter\(|state_dict_(?:pre_|post_)?hook\("
+
+#: How a module is given a hook on its own state dict.
+_HOOKS = re.compile(r"self\._?register_(?:load_)?state_dict_(?:pre_|post_)?hook\(")
 
 _DEEPEST_CONTAINER = 3
 _MOST_MODULES = 5_000
@@ -164,8 +167,22 @@ def _containers(machine: Machine, owner: int) -> Iterator[tuple[str, Site, Value
             site = machine.registered.get((owner, name, plain.id), first) if isinstance(plain, Ref) else first
             if _kind(machine, plain) and site is not None:
                 plain_ones.append((name, site, plain))
-    if plain_ones and not any(classes.attribute(machine, info.cls, method) is not None for method in _OWN_CARE):
+    if not plain_ones or any(classes.attribute(machine, info.cls, method) is not None for method in _OWN_CARE):
+        return
+    if not _hooks_state_dict(machine, info.cls):
         yield from plain_ones
+
+
+def _hooks_state_dict(machine: Machine, cls: ClassValue) -> bool:
+    """Whether a method of the class hangs a hook on its own state dict, to write there what is not registered."""
+    for one in classes.resolution_order(machine, cls):
+        if isinstance(one, ClassValue):
+            file = machine.class_info(one).file
+            lines = machine.lines(file)
+            for unit in machine.store.headers(file):
+                if unit.owner == one.name and _HOOKS.search("\n".join(lines[unit.first_row - 1 : unit.last_row])):
+                    return True
+    return False
 
 
 def _kind(machine: Machine, value: Value) -> str:
@@ -225,7 +242,11 @@ def _is_module(machine: Machine, value: Value) -> bool:
 
 
 def _has_state(shape: Shape, in_loss: bool = False) -> bool:
-    """Whether there are tensors that a checkpoint should have; the weight of a loss better stays out of it."""
+    """Whether there are tensors that a checkpoint should have.
+
+    The weight of a loss better stays out of it, and a buffer that the project registers by itself is most often a
+    table or a filter that each constructor computes anew.
+    """
     in_loss = in_loss or shape.loss
     if shape.tensor:
         return shape.tensor == "parameter" or (shape.tensor == "tensor" and not in_loss)

@@ -233,8 +233,9 @@ class Shape(msgspec.Struct, frozen=True):
     """The tree of names that a module gives its keys.
 
     `wrappers` are the wrappers around this node, outermost first, as (token, site): DataParallel gives ("module", ...).
-    `children` are sub-modules and tensors by name; a tensor is a Shape with `tensor` set. `closed` says that there are
-    no other children. `identity` names the class or factory, so that two nodes can be told to be of one kind.
+    `children` are sub-modules and tensors by name; a tensor is a Shape with `tensor` set: "parameter", "buffer" (the
+    code registers it by that name), "tensor" (a layer or loss of torch brings it), "maybe". `closed` says that there
+    are no other children. `identity` names the class or factory, so that two nodes can be told to be of one kind.
     `site` is where the name was registered on its parent, `source` where the module was made.
     """
 
