@@ -53,8 +53,11 @@ MARKERS: tuple[Marker, ...] = (
     Marker(b".save(", "writes a file", re.compile(rb"(?<!\bnp)(?<!\bnumpy)\.save\(")),
 )
 
-_FRAMEWORK = re.compile(rb"\bLightningModule\b|\bMETA_ARCH_REGISTRY\b")
-_LOSS = re.compile(rb"[lL]oss\(|[cC]riterion")
+_FRAMEWORK = (
+    Marker(b"LightningModule", "Lightning saves it", re.compile(rb"\bLightningModule\b")),
+    Marker(b"META_ARCH_REGISTRY", "detectron2 saves it", re.compile(rb"\bMETA_ARCH_REGISTRY\b")),
+)
+_LOSS = tuple(Marker(text, "a loss is made or named") for text in (b"Loss(", b"loss(", b"Criterion", b"criterion"))
 _MAIN = re.compile(rb"\nif __name__\b")
 _REGISTERS = re.compile(rb"\n(?:@[\w.]*\(|@\w*regist|[A-Za-z_][\w.]*\s*[(\[])")
 _ACTS = re.compile(
@@ -113,8 +116,8 @@ class Candidates:
             main=_MAIN.search(led) is not None,
             acts=_ACTS.search(led) is not None,
             registers=_REGISTERS.search(led) is not None,
-            framework=_FRAMEWORK.search(data) is not None,
-            loss=_LOSS.search(data) is not None,
+            framework=any_marker(data, _FRAMEWORK),
+            loss=any_marker(data, _LOSS),
             hides=b"Module" in data and _HIDES.search(data) is not None,
             called=joined(called_names(data)),
         )

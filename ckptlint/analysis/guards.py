@@ -114,7 +114,7 @@ def _holds(op: str, sample: object, constant: object) -> bool:
     return False
 
 
-def _samples(literals: list[Literal]) -> list[object]:
+def _samples(literals: Iterable[Literal]) -> list[object]:
     ordered = any(literal.op in ("<", "<=", ">", ">=") for literal in literals)
     samples: list[object] = [] if ordered else [_OTHER, None, True, False, "", "?"]
     for literal in literals:
@@ -207,16 +207,19 @@ def _ways(literal: Literal) -> tuple[Guard, ...]:
     return tuple(frozenset((~part,)) for part in literal.parts)
 
 
-def _by_symbol(guard: Iterable[Literal]) -> dict[str, list[Literal]]:
-    grouped: dict[str, list[Literal]] = {}
+@lru_cache(maxsize=1 << 12)
+def _by_symbol(guard: Guard) -> dict[str, Guard]:
+    """The literals of a guard by what they speak of, in torch's own words."""
+    grouped: dict[str, Guard] = {}
     for literal in guard:
         plain = _in_other_words(literal) if literal.symbol in _SAME_AS else literal
-        grouped.setdefault(plain.symbol, []).append(plain)
+        grouped[plain.symbol] = grouped.get(plain.symbol, ALWAYS) | {plain}
     return grouped
 
 
-def _agree(literals: list[Literal]) -> bool:
-    """Whether some value satisfies all literals, which are about one symbol."""
+@lru_cache(maxsize=1 << 14)
+def _agree(literals: Guard) -> bool:
+    """Whether some value satisfies all literals, which are about one symbol. The same few meet again and again."""
     if all(literal.op == "==" for literal in literals):
         # `a != "x"` and `a != "y"` and `a == "z"`: by far the most common, one for each branch of a long elif
         wanted = {literal.constant for literal in literals if not literal.negated}
@@ -246,14 +249,15 @@ def _joined(left: Guard, right: Guard) -> Guard | None:
 
 
 def _compatible(left: Guard, right: Guard, joined: Guard) -> bool:
-    """`satisfiable(joined)`, looking only at the symbols that both sides speak of."""
-    shared = symbols_of(left) & symbols_of(right)
+    """`satisfiable(joined)`, looking only at what the right side adds and the left side speaks of, too."""
+    added = right - left
+    shared = symbols_of(left) & symbols_of(added)
     if not shared:
         return True
     if any(literal.op == NOT_ALL for literal in joined):
         return satisfiable(joined)
-    grouped = _by_symbol(joined)
-    return all(_agree(grouped[symbol]) for symbol in shared)
+    ours, theirs = _by_symbol(left), _by_symbol(added)
+    return all(_agree(ours[symbol] | theirs[symbol]) for symbol in shared)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -81,4 +81,4 @@ def passed(machine: Machine) -> tuple[RankTest, ...]:
 
 
 def _about_ranks(machine: Machine, cases: tuple[Guard, ...]) -> bool:
-    return any(machine.ranks.mentions(literal) for guard in cases for literal in guard)
+    return machine.ranks.speak(cases)

@@ -21,7 +21,7 @@ from enum import Enum
 
 import msgspec
 
-from ckptlint.analysis.guards import MOST_LITERALS, NOT_ALL, Guard, Literal, both, satisfiable
+from ckptlint.analysis.guards import ALWAYS, MOST_LITERALS, NOT_ALL, Guard, Literal, both, satisfiable
 from ckptlint.knowledge import RankWords
 
 
@@ -66,6 +66,8 @@ class Ranks:
         self._local, self._node, self._rank = any_of(words.local), any_of(words.node), any_of(words.rank)
         self._flag, self._world, self._devices = any_of(words.flag), any_of(words.world), any_of(words.devices)
         self._launched, self._launch, self._apart = any_of(words.launched), any_of(words.launch), any_of(words.apart)
+        some = (*words.local, *words.node, *words.rank, *words.world, *words.devices, *words.launched, *words.launch)
+        self._some = any_of(some)
         self._known: dict[str, str] = {}
 
     def kind(self, symbol: str) -> str:
@@ -78,6 +80,8 @@ class Ranks:
     def _kind(self, symbol: str) -> str:
         if symbol in _LOST:
             return "lost"
+        if symbol != SPAWNED and not self._some.search(symbol):
+            return ""
         if self._apart.search(symbol) or symbol.startswith(("exception", "a load", "file ", "prefix of", "key ")):
             return ""
         if self._launched.search(symbol):
@@ -114,6 +118,10 @@ class Ranks:
             self.kind(part.symbol) in ("rank", "local", "node", "main", "local main", "odd")
             for part in literal.parts or (literal,)
         )
+
+    def speak(self, guards: Iterable[Guard]) -> bool:
+        """Whether one of the guards speaks of the number of the process."""
+        return any(map(self.mentions, ALWAYS.union(*guards)))
 
     def value(self, symbol: str, process: Process, numbered: Mapping[str, str]) -> bool | int | Unknown:
         """What the symbol is in that process; `numbered` says better of some symbols of what kind they are."""

@@ -44,18 +44,22 @@ def run_all(machine: Machine) -> None:
     scripts = [file for file in files if candidates.is_script(file, names)]
     for file in scripts[:_MOST_SCRIPTS]:
         _run(machine, file, partial(_run_script, machine, file), FOR_A_SCRIPT)
+    alone: set[tuple[str, int]] = set()
     for file, unit in units:
         if (file, unit.index) not in machine.executed:
             for top in _climb(machine, file, unit, 0, set()):
-                if (top[0], top[1]) not in machine.executed:
+                if top not in machine.executed:
+                    alone.add(top)
                     _run(machine, top[0], partial(_run_unit, machine, *top))
             if (file, unit.index) not in machine.executed:
+                alone.add((file, unit.index))
                 _run(machine, file, partial(_run_unit, machine, file, unit.index))
     for file, unit in units:
         if unit.owner and not is_test(file) and not unit.name.startswith("__"):
             _run(machine, file, partial(_run_on_subclasses, machine, file, unit.index))
     for file, unit in units:
-        if unit.owner and not is_test(file) and (file, unit.index) in machine.executed:
+        called = (file, unit.index) in machine.executed and (file, unit.index) not in alone
+        if unit.owner and not is_test(file) and called:
             _run(machine, file, partial(_run_with_other_options, machine, file, unit))
     for file in files:
         if candidates.names_framework(file) and machine.module_state.get(file) is None:

@@ -334,27 +334,32 @@ def choose(cases: Sequence[tuple[Guard, Value]], unknown: str) -> Value:
 
 
 def merge(guards: list[Guard]) -> list[Guard]:
-    """Fewer guards that say the same: `a and b` or `a and not b` is `a`."""
+    """Fewer guards that say the same: `a and b` or `a and not b` is `a`.
+
+    Each is held against those after it. What two of them become is new, so those before it are held against it, too;
+    `clean` of these fit with nothing else.
+    """
     left = list(dict.fromkeys(guards))
-    changed = True
-    while changed:
-        changed = False
-        for i, one in enumerate(left):
-            for other in left[i + 1 :]:
-                if one <= other:
-                    left.remove(other)
-                elif other <= one:
-                    left.remove(one)
-                elif len(difference := one ^ other) == 2 and _opposite(difference):
-                    left.remove(one)
-                    left.remove(other)
-                    left.append(one & other)
-                else:
-                    continue
-                changed = True
+    at = clean = 0
+    while at < len(left):
+        one, other_at = left[at], len(left) - 1 if at < clean else at + 1
+        while other_at < len(left):
+            other = left[other_at]
+            if len(one) < len(other) and one < other:
+                del left[other_at]
+            elif len(other) < len(one) and other < one:
+                del left[at]
+                clean = max(0, clean - 1) if at < clean else clean
                 break
-            if changed:
+            elif len(one) == len(other) and len(difference := one ^ other) == 2 and _opposite(difference):
+                del left[other_at], left[at]
+                left.append(one & other)
+                clean, at = (clean - 1 if at < clean else at), 0
                 break
+            else:
+                other_at += 1
+        else:
+            at += 1
     return left
 
 

@@ -19,6 +19,9 @@ from ckptlint.analysis.values import MODULE, Opaque, Ref, Value, alternatives, c
 #: So many alternatives are kept as they are.
 FEW = 6
 
+#: More conditions than this are hardly ever `FEW` in other words, and holding each against each takes long.
+_MERGED = 48
+
 
 def join(machine: Machine, cases: Sequence[tuple[Guard, Value]], name: str) -> Value:
     """`choose`, after making fewer of what is alike."""
@@ -36,13 +39,14 @@ def join(machine: Machine, cases: Sequence[tuple[Guard, Value]], name: str) -> V
         if kind is None or len(distinct) < 3:
             fewer += group
             continue
-        guards = merge([guard for guard, _ in group])
+        guards = list({guard: None for guard, _ in group})
+        guards = merge(guards) if len(guards) <= _MERGED else guards
         if len(guards) > FEW:
             guards = [frozenset.intersection(*guards)]
         stands_for = _some_module(machine, name, distinct) if kind == () else group[0][1]
         fewer += [(guard, stands_for) for guard in guards]
     chosen = choose(fewer, name)
-    if chosen == Opaque(name) and any(machine.ranks.mentions(one) for guard, _ in fewer for one in guard):
+    if chosen == Opaque(name) and machine.ranks.speak([guard for guard, _ in fewer]):
         return Opaque(f"{name} | rank")  # what it is depends on the process, in ways that are lost here
     return chosen
 
