@@ -299,7 +299,8 @@ def _of_module(machine: Machine, owner: Ref, name: str, site: Site) -> Value | M
             return functions.call_function(machine, own, (owner, Const(name)), {}, site)
         unknown_base = isinstance(info.cls, ClassValue) and classes.has_unknown_base(machine, info.cls)
         return Opaque(f"<object {owner.id}>.{name}") if unknown_base else MISSING
-    return Opaque(shorten(f"{_described(machine, owner)}.{name}"), fresh=True)
+    # A wrapper lets nothing through: what it gives is an AttributeError, or something that nobody here knows.
+    return Opaque(shorten(f"{_described(machine, owner)}.{name}"), fresh=info.wrapper is None)
 
 
 def _or_missing(value: Value | Missing) -> Value:

@@ -270,13 +270,17 @@ def held(machine: Machine, node: ir.Call) -> Held | None:
 
 def note_restore(machine: Machine, target: Value, source: Value, site: Site) -> None:
     """`target.load_state_dict(source)`; then the clock goes on, since the weights are others."""
+    rounds = machine.rounds
+    if rounds.loaded == (site, rounds.trained):
+        rounds.trained -= 1  # the same load, of another model that the name may stand for
     found = tuple(_taken(machine, source))
     modules = names_of(machine, target)
-    if found or machine.rounds.argument is not None:
+    if found or rounds.argument is not None:
         how = "restored" if any(one.modules & modules for one in found) or not found else "loaded elsewhere"
-        _use(machine, how, found, modules, machine.rounds.argument, site, others=len(alternatives(source)) > 1)
-    machine.rounds.argument = None
-    machine.rounds.trained += 1
+        _use(machine, how, found, modules, rounds.argument, site, others=len(alternatives(source)) > 1)
+    rounds.argument = None
+    rounds.trained += 1
+    rounds.loaded = (site, rounds.trained)
 
 
 def note_use(machine: Machine, how: str, value: Value, site: Site) -> None:

@@ -89,7 +89,8 @@ class Rounds(msgspec.Struct):
 
     `table` are all loops that were run, `around` the numbers of those around this place, `trained` the clock that steps
     of training advance, `made_in` the loops in which something from outside was made, by its symbol. `argument` is
-    where the state dict is kept that is about to be loaded.
+    where the state dict is kept that is about to be loaded; `loaded` the last place that has loaded one, and what the
+    clock said then: a load into one of several models is no step of training for the others.
     """
 
     table: list[Loop] = []
@@ -97,6 +98,7 @@ class Rounds(msgspec.Struct):
     trained: int = 0
     made_in: dict[str, tuple[int, ...]] = {}
     argument: Held | None = None
+    loaded: tuple[Site, int] | None = None
 
 
 class Seen(msgspec.Struct):

@@ -204,7 +204,7 @@ def _pieces_joined(meetings: list[Meeting]) -> tuple[Meeting, ...]:
 
 
 def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, deciding: frozenset[str]) -> Pair | None:
-    meetings: list[Meeting] = []
+    found: list[tuple[int, Site, Meeting]] = []
     origin: Site | None = None
     kinship: int | None = None
     for part in writer.parts:
@@ -221,15 +221,20 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
                 kinship = close if kinship is None else max(kinship, close)
                 meeting = _meeting(reader, writer, part, source, target, file, deciding)
                 if meeting is not None:
-                    origin = content.origin
-                    meetings.append(meeting)
-    if not meetings and reader.after and not writer.implied:
+                    found.append((close, content.origin, meeting))
+    named = path_evidence(load.path, writer.path) if found or reader.after else None  # costs more than all the rest
+    if named is None:
+        named = OTHER_NAME
+    # Where only the model speaks for the pair, what the writer saves of the same class outweighs what it saves of
+    # another one that holds it: the file of an encoder for the encoder, though the whole network is saved there too.
+    met = [one for one in found if named >= SAME_NAME or one[0] == kinship]
+    meetings = [meeting for _, _, meeting in met]
+    if met:
+        origin = met[-1][1]
+    if not meetings and not found and reader.after and not writer.implied:
         origin, kinship, meetings = _whole_file(reader, writer, file)
     if origin is None or kinship is None or not meetings:
         return None
-    named = path_evidence(load.path, writer.path)  # asked last: it costs more than all the rest
-    if named is None:
-        named = OTHER_NAME
     # The attempt before a last one asked for the writer's entry.
     entry = 1 if reader.after or any(meeting.content.entry for meeting in meetings) else 0
     evidence = named + kinship + entry + (1 if load.site.file == writer.site.file else 0)

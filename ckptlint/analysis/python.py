@@ -280,8 +280,15 @@ def _filter(machine: Machine, given: Arguments, site: Site) -> Value:
 
 
 def _str(machine: Machine, given: Arguments, site: Site) -> Value:
-    value = given[0][0]
-    return Opaque(value.symbol, fresh=value.fresh) if isinstance(value, Opaque) and value.kind else value
+    return spread(machine, given[0][0], _text_of)
+
+
+def _text_of(value: Value) -> Value:
+    if isinstance(value, Opaque):
+        return Opaque(value.symbol, fresh=value.fresh) if value.kind else value
+    if isinstance(value, (Ref, ClassValue, TupleValue)):
+        return Opaque(shorten(f"str({symbol_of(value)})"))  # a description, no longer the thing itself
+    return value
 
 
 def _bool(machine: Machine, given: Arguments, site: Site) -> Value:
