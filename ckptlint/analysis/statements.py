@@ -20,6 +20,7 @@ from ckptlint.analysis import (
     assignments,
     branches,
     classes,
+    counters,
     decorators,
     entries,
     expressions,
@@ -241,6 +242,7 @@ def _run_while(machine: Machine, node: ir.While) -> None:
         if not yes:
             break
         if not asked:
+            counters.enter(machine, node.body)
             run_block(machine, node.body)
             machine.guard = before
             break
@@ -273,6 +275,8 @@ def _for(machine: Machine, node: ir.For) -> bool:
         machine.guard = before
 
     with live.loop(machine):
+        if not loops.is_unrolled(machine, iterable):
+            counters.enter(machine, node.body)
         loops.each(machine, iterable, once)
     return run_block(machine, node.orelse) if node.orelse else True
 
