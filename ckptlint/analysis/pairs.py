@@ -222,17 +222,17 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
                 meeting = _meeting(reader, writer, part, source, target, file, deciding)
                 if meeting is not None:
                     found.append((close, content.origin, meeting))
-    named = path_evidence(load.path, writer.path) if found or reader.after else None  # costs more than all the rest
-    if named is None:
-        named = OTHER_NAME
-    # Where only the model speaks for the pair, what the writer saves of the same class outweighs what it saves of
-    # another one that holds it: the file of an encoder for the encoder, though the whole network is saved there too.
-    met = [one for one in found if named >= SAME_NAME or one[0] == kinship]
-    meetings = [meeting for _, _, meeting in met]
-    if met:
-        origin = met[-1][1]
-    if not meetings and not found and reader.after and not writer.implied:
+    meetings: list[Meeting] = []
+    if not found and reader.after and not writer.implied:
         origin, kinship, meetings = _whole_file(reader, writer, file)
+    # asked late: it costs more than all the rest
+    named = path_evidence(load.path, writer.path) if found or meetings else None
+    named = OTHER_NAME if named is None else named
+    for close, made, meeting in found:
+        # A path that says nothing: the encoder of a run that saves either it or the whole network loads the encoder's.
+        if named >= SAME_NAME or close == kinship:
+            origin = made
+            meetings.append(meeting)
     if origin is None or kinship is None or not meetings:
         return None
     # The attempt before a last one asked for the writer's entry.
@@ -290,7 +290,7 @@ def _meeting(
     if settled is None:
         return None
     writing = both(part.guard, writer.guard)
-    if writing is None or both(_elsewhere(writing, deciding), _shared(settled, deciding)) is None:
+    if writing is None or both(_elsewhere(writing, deciding), _renamed(settled, deciding, plain_symbol)) is None:
         return None
     if written.piece:
         read = msgspec.structs.replace(read, piece=written.piece)
@@ -398,7 +398,3 @@ def _name_elsewhere(symbol: str) -> str:
     if is_environment(symbol) or "<object" in symbol or symbol.startswith(("exception", "a load", "file ", "prefix ")):
         return "writer: " + symbol
     return plain_symbol(symbol)
-
-
-def _shared(guard: Guard, deciding: frozenset[str]) -> Guard:
-    return _renamed(guard, deciding, plain_symbol)
