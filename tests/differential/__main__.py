@@ -1,7 +1,8 @@
 """`python -m tests.differential --programs 20000 --seed 1 --write docs/accuracy.md`
 
 Judges the projects of seeds SEED, SEED+1, ... and prints what disagreed, grouped, with the simplest project of each
-group. `--show SEED` prints one project and its verdict. `--shrink` makes cases small and, with `--record`,
+group. `--show SEED` prints one project and its verdict. `--with DIMENSION=CHOICE` draws only projects
+that have these choices. `--shrink` makes cases small and, with `--record`,
 adds them to regressions.json. `--empty` judges an answer without any finding: all demands are misses then.
 """
 
@@ -41,18 +42,22 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--show", type=int, metavar="SEED")
     parser.add_argument("--spec", nargs="*", metavar="DIMENSION=CHOICE", help="like --show, for these choices")
+    parser.add_argument("--with", nargs="*", default=(), metavar="DIMENSION=CHOICE", dest="forced")
     parser.add_argument("--shrink", action="store_true")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--each", type=int, default=8, help="how many cases of one kind to shrink")
     parser.add_argument("--groups", type=int, default=20, help="how many groups to print")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    if args.show is not None or args.spec is not None:
-        spec = (
-            spec_of_seed(args.show) if args.show is not None else spec_of(**dict(one.split("=") for one in args.spec))
-        )
-        return _show(spec, args.empty)
-    plan = Plan(args.seed, args.programs, not args.no_fixes, args.empty, args.jobs, args.minutes * 60)
+    forced = dict(one.split("=") for one in args.forced)
+    if args.show is not None:
+        return _show(spec_of_seed(args.show, forced), args.empty)
+    if args.spec is not None:
+        return _show(spec_of(**dict(one.split("=") for one in args.spec)), args.empty)
+    fixes = not args.no_fixes
+    plan = Plan(
+        args.seed, args.programs, fixes, args.empty, args.jobs, args.minutes * 60, tuple(sorted(forced.items()))
+    )
     tally = run(plan)
     _print_groups(tally, args.groups, args.shrink or args.record, args.record, args.each)
     if args.write:
@@ -97,14 +102,14 @@ def _print_groups(tally: Tally, limit: int, small: bool, keep: bool, each: int) 
     enough = time.monotonic() + _SHRINKING
     shrunk: Counter[tuple[str, str, str]] = Counter()
     unique = {(one.seed, one.kind, one.rule, one.reason): one for one in tally.cases}.values()
-    for case in sorted(unique, key=lambda one: spec_of_seed(one.seed).weight):
+    for case in sorted(unique, key=lambda one: one.spec.weight):
         shrunk[(case.kind, case.rule, case.reason)] += 1
         if sandbox and (shrunk[(case.kind, case.rule, case.reason)] > each or time.monotonic() > enough):
             continue
-        spec = shrink(spec_of_seed(case.seed), partial(_fails_alike, sandbox, case)) if sandbox else None
+        spec = shrink(case.spec, partial(_fails_alike, sandbox, case)) if sandbox else None
         groups[(case.kind, case.rule, case.reason, spec)].append(case)
     for (kind, rule, reason, spec), cases in sorted(groups.items(), key=lambda group: -len(group[1]))[:limit]:
-        simplest = min(cases, key=lambda case: spec_of_seed(case.seed).weight)
+        simplest = min(cases, key=lambda case: case.spec.weight)
         choices = simplest.choices if spec is None else spec.described()
         words = " ".join(f"{name}={choice}" for name, choice in choices.items())
         print(f"{len(cases):6} {kind} {rule} ({reason}): {words}\n       seed {simplest.seed}: {simplest.detail[:400]}")

@@ -25,7 +25,10 @@ _BLOCK = 50
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`programs` seeds from `first` on; `seconds` 0 is no limit. `empty` judges an answer with no finding at all."""
+    """`programs` seeds from `first` on; `seconds` 0 is no limit. `empty` judges an answer with no finding at all.
+
+    `forced` are choices that every project has.
+    """
 
     first: int
     programs: int
@@ -33,13 +36,14 @@ class Plan(msgspec.Struct, frozen=True):
     empty: bool = False
     jobs: int = 2
     seconds: float = 0
+    forced: tuple[tuple[str, str], ...] = ()
 
 
 def run_block(plan: Plan, seeds: range, sandbox: Sandbox) -> Tally:
     """The sums of a block of seeds."""
     tally = Tally()
     for seed in seeds:
-        spec = spec_of_seed(seed)
+        spec = spec_of_seed(seed, dict(plan.forced))
         project = render(spec)
         if plan.empty:
             verdict = judge(sandbox, project, ask=lambda _: (), fixes=False)

@@ -43,6 +43,14 @@ _PLAIN = {
     "argparse": ("import argparse", "argparse"),
     "Path": ("from pathlib import Path", "Path"),
     "partial": ("from functools import partial", "partial"),
+    "glob": ("import glob", "glob"),
+    "re": ("import re", "re"),
+    "shutil": ("import shutil", "shutil"),
+    "SimpleNamespace": ("from types import SimpleNamespace", "SimpleNamespace"),
+    "StateDictOptions": (
+        "from torch.distributed.checkpoint.state_dict import StateDictOptions",
+        "StateDictOptions",
+    ),
     "OrderedDict": ("from collections import OrderedDict", "OrderedDict"),
     "ApexDDP": ("from apex.parallel import DistributedDataParallel as ApexDDP", "ApexDDP"),
     "ShardedDDP": (
@@ -131,6 +139,13 @@ class Draft:
             if self._import_style == "module":
                 imports[f"import {module}"] = None
                 return f"{module}.{name}"
+            if self._import_style == "module_as":
+                short = f"{module.split('.')[-1]}_lib"
+                imports[f"import {module} as {short}"] = None
+                return f"{short}.{name}"
+            if self._import_style == "star":
+                imports[f"from {module} import *"] = None
+                return name
             if self._import_style == "renamed":
                 imports[f"from {module} import {name} as {name}_"] = None
                 return f"{name}_"
@@ -139,6 +154,16 @@ class Draft:
         statement, text = self._vocabulary[name]
         imports[statement] = None
         return text
+
+    def alias(self, role: str, name: str, other: str) -> None:
+        """In the role's file, `name` of the project is called `other`, by its import where it comes from elsewhere."""
+        path = self._roles[role]
+        home = self._home[name]
+        if home == path:
+            self.block(role, f"{other} = {name}")
+            return
+        module = home.removesuffix(".py").replace("/", ".")
+        self._imports.setdefault(path, {})[f"from {module} import {name} as {other}"] = None
 
     def deepcopy(self, role: str, expression: str) -> str:
         """`copy.deepcopy(x)` or `deepcopy(x)`, as the project imports it."""

@@ -7,6 +7,8 @@ elsewhere without the weight then refuses the file.
 
 from __future__ import annotations
 
+import textwrap
+
 import msgspec
 
 from .draft import Draft, function, indented
@@ -19,7 +21,8 @@ class Loss(msgspec.Struct, frozen=True):
     """How `Net` comes to its loss.
 
     `parameter` is what `Net.__init__` takes for it, `register` the lines in `__init__`, `train`/`test` the arguments
-    that the two sides give. With `inside` the forward pass returns the loss, computed as `value`.
+    that the two sides give, and `chain` what is called on a new `Net` that is given its loss by `method`. With `inside`
+    the forward pass returns the loss, computed as `value`.
     """
 
     parameter: str = ""
@@ -29,6 +32,8 @@ class Loss(msgspec.Struct, frozen=True):
     inside: bool = True
     value: str = "self.criterion(logits, y)"
     before: str = ""
+    method: str = ""
+    chain: str = ""
 
 
 _WEIGHTS = "class_weights=None"
@@ -64,6 +69,33 @@ LOSSES: dict[str, Loss] = {
     ),
     "later": Loss(
         register="self.criterion = $nn.CrossEntropyLoss()  #@register", before=f"self.criterion.weight = {WEIGHT}"
+    ),
+    "registered": Loss(
+        _WEIGHTS, 'self.criterion = $LOSSES.build("WeightedLoss", weight=class_weights)  #@register', WEIGHT
+    ),
+    "nested_later": Loss(register="self.criterion = $BalancedLoss()  #@register"),
+    "fluent": Loss(
+        register="self.criterion = None",
+        method="""
+            def with_loss(self, weight):
+                self.criterion = $nn.CrossEntropyLoss(weight=weight)  #@register
+                return self
+        """,
+        chain=f".with_loss({WEIGHT})",
+    ),
+    "configured": Loss(
+        _WEIGHTS,
+        'options = {"weight": class_weights}\nself.criterion = $nn.CrossEntropyLoss(**options)  #@register',
+        WEIGHT,
+    ),
+    "by_name": Loss(
+        _WEIGHTS, 'self.criterion = getattr($nn, "CrossEntropyLoss")(weight=class_weights)  #@register', WEIGHT
+    ),
+    "module_dict": Loss(
+        _WEIGHTS,
+        'self.losses = $nn.ModuleDict({"ce": $nn.CrossEntropyLoss(weight=class_weights)})  #@register',
+        WEIGHT,
+        value='self.losses["ce"](logits, y)',
     ),
     "held": Loss(register=f"self.objective = $Objective({WEIGHT})", value="self.objective.value(logits, y)"),
     "listed": Loss(
@@ -123,6 +155,47 @@ _SUPPORT: dict[str, tuple[str, str]] = {
         """,
     ),
     "held": ("Objective", _HELD),
+    "registered": (
+        "LOSSES",
+        """
+        class Registry:
+            def __init__(self):
+                self._classes = {}
+
+            def register(self, cls):
+                self._classes[cls.__name__] = cls
+                return cls
+
+            def build(self, name, **options):
+                return self._classes[name](**options)
+
+
+        LOSSES = Registry()
+
+
+        @LOSSES.register
+        class WeightedLoss($nn.Module):
+            def __init__(self, weight=None):
+                super().__init__()
+                self.ce = $nn.CrossEntropyLoss(weight=weight)
+
+            def forward(self, logits, y):
+                return self.ce(logits, y)
+        """,
+    ),
+    "nested_later": (
+        "BalancedLoss",
+        f"""
+        class BalancedLoss($nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.nll_loss = $nn.NLLLoss()
+
+            def forward(self, logits, y):
+                self.nll_loss.weight = {WEIGHT}
+                return self.nll_loss($F.log_softmax(logits, dim=1), y)
+        """,
+    ),
 }
 _FULL = """
     class FullModel($nn.Module):
@@ -134,6 +207,9 @@ _FULL = """
         def forward(self, x, y):
             return self.loss(self.model(x), y)
 """
+
+
+_DECORATORS = {"": ["@$torch.compile"], "_partial": ["@$partial($torch.compile, dynamic=False)"]}
 
 
 def define_models(draft: Draft, spec: Spec) -> None:
@@ -167,6 +243,10 @@ def define_models(draft: Draft, spec: Spec) -> None:
     if spec["net"] == "own_module":
         init.append("self.module = $nn.Linear(4, 4)")
         logits = "self.head(self.module(self.features(x)))"
+    if spec["holder"] == "own_init":
+        wrapper = {"compile": "$torch.compile", "user_dp": "$PatchedParallel"}.get(spec["wrap"], "$DP")
+        own = f"self.features = {wrapper}(self.features)"
+        init += ["if $torch.cuda.device_count() > 1:", f"    {own}"] if spec["when"] == "gpus" else [own]
     init += ["self.head = $nn.Linear(4, 2)", *loss.register.splitlines()]
     forward = []
     if spec["holder"] == "forward":
@@ -178,14 +258,15 @@ def define_models(draft: Draft, spec: Spec) -> None:
     forward += loss.before.splitlines()
     forward.append(f"return {loss.value}" if loss.inside else "return logits")
     source = [
-        *(["@$torch.compile"] if spec["net"] == "compiled_class" else []),
+        *_DECORATORS.get(spec["net"].removeprefix("compiled_class"), ()),
         f"class Net({base}):",
         f"    def __init__(self{', ' if loss.parameter else ''}{loss.parameter}):",
         indented(init, 8),
         "",
-        *(["    @$torch.compile"] if spec["net"] == "compiled_forward" else []),
+        *("    " + line for line in _DECORATORS.get(spec["net"].removeprefix("compiled_forward"), ())),
         f"    def forward(self, x{', y' if loss.inside else ''}):",
         indented(forward, 8),
+        *(["", textwrap.indent(textwrap.dedent(loss.method).strip("\n"), "    ")] if loss.method else []),
     ]
     draft.define("model", "Net", "\n".join(source))
     if spec["loss"] in ("full", "piece"):
@@ -196,7 +277,7 @@ def net_expression(spec: Spec, train: bool) -> str:
     """The call that builds the model to be wrapped and saved, or to be loaded into."""
     loss = LOSSES[spec["loss"]]
     with_weight = train or spec["test_loss"] == "same"
-    net = f"$Net({loss.train if with_weight else loss.test})"
+    net = f"$Net({loss.train if with_weight else loss.test}){loss.chain if with_weight else ''}"
     if spec["loss"] == "full":
         return f"$FullModel({net}, $nn.CrossEntropyLoss({f'weight={WEIGHT}' if with_weight else ''}))"
     return net

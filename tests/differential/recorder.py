@@ -23,6 +23,8 @@ from torch.optim.swa_utils import AveragedModel
 from .records import Load, Outcome, Save, SavedKey, Site
 from .shims import HoldsModule
 
+# A tensor that a state dict gave out, its key there, the module, and the place of the call.
+_Origin = tuple[torch.Tensor, str, nn.Module, Site | None]
 _LISTED = re.compile(r'(Missing|Unexpected) key\(s\) in state_dict: ((?:"[^"]*"(?:, )?)+)')
 
 
@@ -57,7 +59,8 @@ class Recorder:
     def __init__(self, root: str) -> None:
         self._root = root
         self._depth = 0
-        self._origin: dict[int, tuple[torch.Tensor, str, nn.Module, Site | None]] = {}
+        self._origin: dict[int, _Origin] = {}
+        self._latest: dict[str, _Origin] = {}
         self._file_values: set[bytes] | None = None
         self._file_tensors: dict[int, torch.Tensor] = {}
         self.saves: list[Save] = []
@@ -76,6 +79,7 @@ class Recorder:
         for owner, name, original in reversed(self._undo):
             setattr(owner, name, original)
         self._origin.clear()
+        self._latest.clear()
         self._file_tensors.clear()
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -96,7 +100,7 @@ class Recorder:
                 self._depth -= 1
             site = self._caller()
             for key, tensor in found.items():
-                self._origin[id(tensor)] = (tensor, key, module, site)
+                self._origin[id(tensor)] = self._latest[key] = (tensor, key, module, site)
             return found
 
         return state_dict
@@ -124,7 +128,7 @@ class Recorder:
         def load_state_dict(module: nn.Module, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
             if self._depth:
                 return original(module, state_dict, *args, **kwargs)
-            known = self._file_values if self._is_from_file(state_dict) else None
+            known = self._file_values if self._is_from_file(module, state_dict) else None
             values = known if known is not None else {_bytes(tensor) for _, tensor in _tensors(state_dict)}
             fresh = {name for name, p in module.named_parameters() if _bytes(p) not in values}
             site, raised = self._caller(), ""
@@ -149,10 +153,14 @@ class Recorder:
 
         return load_state_dict
 
-    def _is_from_file(self, state_dict: Any) -> bool:
-        """Some tensor comes from a file, or (a merge that took nothing over) is the model's own; a copy kept in memory
-        is neither."""
-        known = (id(tensor) in self._file_tensors or id(tensor) in self._origin for _, tensor in _tensors(state_dict))
+    def _is_from_file(self, module: nn.Module, state_dict: Any) -> bool:
+        """Some tensor comes from a file, or (a merge that took nothing over) is the model's own; a state dict that was
+        kept in memory or that is another model's is neither."""
+        own = {parameter.data_ptr() for parameter in module.parameters()}
+        known = (
+            id(tensor) in self._file_tensors or (id(tensor) in self._origin and tensor.data_ptr() in own)
+            for _, tensor in _tensors(state_dict)
+        )
         return self._file_values is not None and any(known)
 
     # --- places and keys
@@ -184,6 +192,8 @@ class Recorder:
 
     def _saved_key(self, name: str, tensor: torch.Tensor) -> SavedKey:
         known = self._origin.get(id(tensor))
+        if known is None and name in self._latest and _bytes(self._latest[name][0]) == _bytes(tensor):
+            known = self._latest[name]  # a copy
         if known is None:
             return SavedKey(name, name, None, (), False)
         _, key, module, site = known

@@ -5,14 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from .clashes import IN_CLASS
+from .clashes import IN_CLASS, INSIDE
 from .draft import Draft, function
 from .models import define_models, fit_source, net_expression
 from .project import Project, Script
-from .readers import read_lines
+from .readers import build_and_load, read_lines
 from .spec import DIMENSIONS, Spec
+from .unwraps import bare_model_property, define_unwrap
 from .wraps import built, define_wrappers, flags_of_wrap, noise_lines, wrap_lines
-from .writers import define_paths, define_unwrap, path_expression, write_lines
+from .writers import define_paths, own_state_dict, path_expression, write_lines
 
 _ROLE_FILES = {
     "split": (
@@ -50,7 +51,8 @@ def render(spec: Spec) -> Project:
     define_models(draft, spec)
     define_unwrap(draft, spec)
     flags = flags_of_wrap(spec)
-    again = spec["target"] in ("same", "after") or spec["holder"] == "forward" or spec["layout"] == "resume"
+    again = spec["target"] in ("same", "after") or spec["holder"] in INSIDE or spec["layout"] == "resume"
+    again = again or (spec["wrap"] == "either" and spec["target"] == "wrapped")
     test_flags = flags if again else ()
     model_flags = ("balanced",) if spec["loss"] == "conditional" else ()
     checkpoint = ("checkpoint",) if spec["path"] == "argument" else ()
@@ -103,9 +105,14 @@ def _reexports(draft: Draft) -> str:
 
 def _script(draft: Draft, spec: Spec, role: str, body: list[str]) -> str:
     """`main()` and its call, or the same statements at module level."""
+    if spec["scope"] == "takes_args":
+        text = draft.text(role, "\n".join(body))
+        return function("main(args)", text.split("\n")) + '\n\n\nif __name__ == "__main__":\n    main(parse_args())'
     text = draft.text(role, "\n".join(["args = parse_args()", *body]))
     if spec["scope"] == "module":
         return text
+    if spec["scope"] == "main_block":
+        return 'if __name__ == "__main__":\n' + textwrap.indent(text, "    ")
     return function("main()", text.split("\n")) + '\n\n\nif __name__ == "__main__":\n    main()'
 
 
@@ -121,8 +128,8 @@ def _train(draft: Draft, spec: Spec) -> list[str]:
         return [*start, "trainer = $Trainer(args)", *setup, *resume, "trainer.fit()", f"trainer.save({path})"]
     lines, model = built(draft, spec, True)
     if spec["layout"] == "resume":
-        resume = _if_resumed(read_lines(draft, spec, model, path_expression(spec, True)))
-        wraps = len(lines) if spec["target"] == "same" else 1 + (spec["unwrap"] == "raw")
+        resume = _if_resumed(read_lines(draft, spec, "train", model, path_expression(spec, True)))
+        wraps = len(lines) if spec["target"] == "same" else 1 + (spec["unwrap"] in ("raw", "raw_after"))
         lines = [*lines[:wraps], *resume, *lines[wraps:]]
     lines += noise_lines(spec, model)
     fitted = model
@@ -154,6 +161,14 @@ def _also(draft: Draft, spec: Spec, role: str, model: str) -> list[str]:
             f"optimizer = $torch.optim.SGD({model}.parameters(), lr=0.1)",
             '$torch.save(optimizer.state_dict(), "optimizer.pth")',
         ],
+        "sync": [
+            f"twin = {draft.deepcopy(role, model)}",
+            f"twin.load_state_dict({model}.state_dict())  #@memory",
+        ],
+        "hub": [
+            'released = $torch.hub.load_state_dict_from_url("https://example.com/net.pth", map_location="cpu")',
+            f"{model}.load_state_dict(released, strict=False)  #@memory",
+        ],
         "other_file": [f'$torch.save({model}.state_dict(), "other.pth")'],
         "other_model": ["probe = $nn.Linear(2, 1)", '$torch.save(probe.state_dict(), "probe.pth")'],
     }.get(spec["also"], [])
@@ -161,12 +176,17 @@ def _also(draft: Draft, spec: Spec, role: str, model: str) -> list[str]:
 
 def _define_trainer(draft: Draft, spec: Spec) -> None:
     """`Trainer`, alone or on a `BaseTrainer` of another file that saves what its subclass wraps."""
-    role = "io" if spec["holder"] == "attr_base" else "engine"
-    raw = ["self.raw_model = self.model"] if spec["unwrap"] == "raw" else []
+    role = "io" if spec["holder"] in ("attr_base", "attr_hook") else "engine"
+    raw = ["self.raw_model = self.model"] if spec["unwrap"] in ("raw", "raw_after") else []
     piece = spec["loss"] == "piece"
     full = "self.full = $FullModel(self.model, $nn.CrossEntropyLoss(weight=$torch.tensor([1.0, 2.0])))"
     build = ["self.args = args", f"self.model = {net_expression(spec, True)}", *raw]
-    wrap = [*wrap_lines(spec, "self.model"), *noise_lines(spec, "self.model"), *([full] if piece else [])]
+    wraps = wrap_lines(spec, "self.model")
+    if spec["holder"] == "attr_setattr":
+        build.append('self.model_names = ["model"]')
+        each = ["net = getattr(self, name)", *wrap_lines(spec, "net"), "setattr(self, name, net)"]
+        wraps = ["for name in self.model_names:", *("    " + line for line in each)]
+    wrap = [*wraps, *noise_lines(spec, "self.model"), *([full] if piece else [])]
     fit = [f"$train_step(self.{'full' if piece else 'model'})", *_also(draft, spec, role, "self.model")]
     fit = [line.replace("train_one_epoch", "$train_step") for line in fit]
     draft.define("steps", "train_step", fit_source(spec).replace("train_one_epoch", "train_step"))
@@ -175,7 +195,19 @@ def _define_trainer(draft: Draft, spec: Spec) -> None:
         function("save(self, path)", ["args = self.args", *write_lines(draft, spec, role, "self.model", "path")]),
     ]
     if spec["target"] == "same":
-        methods.append(function("load(self, path)", read_lines(draft, spec, "self.model", "path")))
+        methods.append(function("load(self, path)", read_lines(draft, spec, role, "self.model", "path")))
+    if spec["unwrap"] == "property":
+        methods.append(bare_model_property())
+    if spec["payload"] == "own_state_dict":
+        methods.append(own_state_dict(spec))
+    if spec["holder"] == "attr_hook":
+        hook = function("_build_model(self)", ["raise NotImplementedError"])
+        start = function("__init__(self, args)", ["self.args = args", "self.model = self._build_model()"])
+        draft.define("io", "BaseTrainer", _class("BaseTrainer", [start, hook, *methods]))
+        made = ["args = self.args", f"model = {net_expression(spec, True)}", *wrap_lines(spec, "model")]
+        made += [*noise_lines(spec, "model"), "return model"]
+        draft.define("engine", "Trainer", _class("Trainer($BaseTrainer)", [function("_build_model(self)", made)]))
+        return
     if spec["holder"] == "attr_base":
         draft.define("io", "BaseTrainer", _class("BaseTrainer", [function("__init__(self, args)", build), *methods]))
         init = function("__init__(self, args)", ["super().__init__(args)", *wrap])
@@ -200,12 +232,15 @@ def _test(draft: Draft, spec: Spec) -> list[str]:
     if spec["target"] == "same":
         lines, model = built(draft, spec, False)
         again = [f"train_one_epoch({'full' if spec['loss'] == 'piece' else model})"]
-        return [*(again if together else lines), *read_lines(draft, spec, model, path)]
+        return [*(again if together else lines), *read_lines(draft, spec, "test", model, path)]
     name = "restored" if together else "model"
-    lines = [f"{name} = {net_expression(spec, False)}"]
-    if spec["target"] == "wrapped":
-        lines += wrap_lines(spec, name, always=True)
-    lines += read_lines(draft, spec, name, path)
+    if spec["reader"] == "builds":
+        lines = [f"{name} = {build_and_load(draft, spec, path)}"]
+    else:
+        lines = [f"{name} = {net_expression(spec, False)}"]
+        if spec["target"] == "wrapped":
+            lines += wrap_lines(spec, name, always=True)
+        lines += read_lines(draft, spec, "test", name, path)
     if spec["target"] == "after":
         lines += wrap_lines(spec, name)
     if spec["also"] == "other_model":

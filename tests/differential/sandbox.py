@@ -121,6 +121,7 @@ def _machine(
         (torch.cuda, "device_count", _seen_by_project(torch.cuda.device_count, setting.gpus)),
         (torch.cuda, "is_available", _seen_by_project(torch.cuda.is_available, setting.gpus > 0)),
         (dist, "init_process_group", lambda *args, **kwargs: None),
+        (torch.hub, "load_state_dict_from_url", lambda *args, **kwargs: {"fc.weight": torch.ones(2)}),
     ]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in patched]
     sys.modules.update(extra)

@@ -36,8 +36,13 @@ class HoldsModule(nn.Module):
 
 
 class Accelerator:
-    def prepare(self, model: nn.Module) -> nn.Module:
-        return DistributedDataParallel(model) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else model
+    def prepare(self, *objects: Any) -> Any:
+        ready = tuple(self._ready(one) for one in objects)
+        return ready if len(ready) > 1 else ready[0]
+
+    def _ready(self, one: Any) -> Any:
+        several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        return DistributedDataParallel(one) if several and isinstance(one, nn.Module) else one
 
     def unwrap_model(self, model: nn.Module) -> nn.Module:
         return model.module if isinstance(model, DistributedDataParallel) else model
@@ -69,8 +74,8 @@ class FabricModule(nn.Module):
 
 
 class Fabric:
-    def setup(self, module: nn.Module, *_: Any) -> nn.Module:
-        return FabricModule(module)
+    def setup(self, module: nn.Module, *optimizers: Any) -> Any:
+        return (FabricModule(module), *optimizers) if optimizers else FabricModule(module)
 
 
 class LightningModule(nn.Module):

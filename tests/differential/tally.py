@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from .judge import KINDS, Verdict
+from .spec import Spec, spec_of
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -18,6 +19,10 @@ class Case(msgspec.Struct, frozen=True):
     rule: str
     reason: str
     detail: str
+
+    @property
+    def spec(self) -> Spec:
+        return spec_of(**self.choices)
 
 
 class Tally(msgspec.Struct):

@@ -59,7 +59,13 @@ def test_every_alternative_is_generated() -> None:
 
 
 def test_marked_lines_are_what_they_are_called() -> None:
-    texts = {"load": ".load_state_dict(", "slice": "k[7:]", "replace": ".replace(", "module": ".", "register": "self."}
+    texts = {
+        "load": ".load_state_dict(",
+        "slice": "items()",
+        "replace": ".replace(",
+        "module": ".",
+        "register": "self.",
+    }
     for seed in range(200):
         project = render(spec_of_seed(seed))
         lines = {path: text.split("\n") for path, text in project.files}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .clashes import INSIDE
 from .draft import Draft, function
 from .models import net_expression
 from .spec import Spec
@@ -24,6 +25,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "dp_twice": ("$DP({t})", "$DP({t})"),
     "averaged": ("$AveragedModel({t})",),
     "apex": ("$ApexDDP({t})",),
+    "either": ("($DDP if args.parallel else $DP)({t})",),
     "fairscale": ("$ShardedDDP({t}, $torch.optim.SGD({t}.parameters(), lr=0.1))",),
 }
 _SUPPORT: dict[str, tuple[str, str]] = {
@@ -62,16 +64,19 @@ CONDITIONS: dict[str, tuple[str, str, str]] = {  # when -> (flag, a line before,
     "local_rank": ("local_rank", "", "args.local_rank != -1"),
     "not_cpu": ("cpu", "", "not args.cpu"),
     "available": ("available", "", "$torch.cuda.is_available()"),
+    "options_dict": ("parallel", "options = vars(args)", 'options["parallel"]'),
 }
 
 
 def flags_of_wrap(spec: Spec) -> tuple[str, ...]:
     """The flags that decide whether this project's model is wrapped."""
-    if spec["wrap"] == "accelerate":
+    if spec["wrap"].startswith("accelerate"):
         return ("distributed",)
+    if spec["wrap"] == "either":
+        return ("parallel",)
     if spec["when"] == "always":
         return ()
-    if spec["holder"] == "forward":
+    if spec["holder"] in INSIDE:
         return ("gpus",)
     flag = CONDITIONS[spec["when"]][0]
     if spec["condition"] != "nested":
@@ -105,16 +110,27 @@ def wrapped(spec: Spec, target: str) -> str:
 def wrap_lines(spec: Spec, target: str, always: bool = False) -> list[str]:
     """Statements that wrap `target` in place, under the project's condition unless `always`."""
     kind = spec["wrap"]
-    if kind == "none" or spec["holder"] == "forward":
+    if kind == "none" or spec["holder"] in INSIDE:
         return []
     if kind == "accelerate":
         return ["accelerator = $Accelerator()", f"{target} = accelerator.prepare({target})"]
     if kind == "fabric":
         return ["fabric = $Fabric()", f"{target} = fabric.setup({target})"]
+    if kind.endswith("_tuple"):
+        library, call = ("accelerator", "prepare") if kind == "accelerate_tuple" else ("fabric", "setup")
+        return [
+            f"{library} = ${library.capitalize()}()",
+            f"optimizer = $torch.optim.SGD({target}.parameters(), lr=0.1)",
+            f"{target}, optimizer = {library}.{call}({target}, optimizer)",
+        ]
+    if kind == "either":
+        return ["wrapper = $DDP if args.parallel else $DP", f"{target} = wrapper({target})"]
     moved = '.to("cpu")' if spec["noise"] == "chained" else ""
     steps = [f"{target} = {step.replace('{t}', target)}{moved}" for step in CHAINS.get(kind, ())]
     if kind == "compile_inplace":
         steps = [f"{target}.compile()"]
+    if spec["unwrap"] == "raw_after":
+        steps.append(f"{'self.' if target.startswith('self.') else ''}raw_model = {target}.module")
     if always or spec["when"] == "always":
         return steps
     _, before, condition = CONDITIONS[spec["when"]]
@@ -134,6 +150,13 @@ def built(draft: Draft, spec: Spec, train: bool) -> tuple[list[str], str]:
     if holder in ("factory", "factory_return"):
         _define_factory(draft, spec, net)
         return ["model = $build_model(args)"], "model"
+    if holder == "factory_tuple":
+        body = [f"model = {net}", *wrap_lines(spec, "model")]
+        body += ["optimizer = $torch.optim.SGD(model.parameters(), lr=0.1)", "return model, optimizer"]
+        draft.define("build", "build_model", function("build_model(args)", body))
+        return ["model, optimizer = $build_model(args)"], "model"
+    if holder == "namespace":
+        return ["run = $SimpleNamespace()", f"run.model = {net}", *wrap_lines(spec, "run.model")], "run.model"
     if holder == "passed_along":
         body = [*wrap_lines(spec, "network"), "return network"]
         draft.define("build", "parallelize", function("parallelize(network, args)", body))
@@ -154,7 +177,7 @@ def built(draft: Draft, spec: Spec, train: bool) -> tuple[list[str], str]:
         )
         return [first, *_guarded(spec, every)], "models[0]" if many else 'nets["g"]'
     target = "model.features" if holder == "submodule" else "model"
-    raw = ["raw_model = model"] if spec["unwrap"] == "raw" and train else []
+    raw = ["raw_model = model"] if spec["unwrap"] in ("raw", "raw_after") and train else []
     annotation = ": $nn.Module" if spec["noise"] == "annotated" else ""
     return [f"model{annotation} = {net}", *raw, *wrap_lines(spec, target)], "model"
 

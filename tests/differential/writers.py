@@ -1,27 +1,11 @@
-"""How the state dict reaches the file: unwrapping, the shape of the payload, and who calls torch.save."""
+"""How the state dict reaches the file: the shape of the payload, and who calls torch.save."""
 
 from __future__ import annotations
 
 from .clashes import TAKES_MODEL
 from .draft import Draft, function
 from .spec import Spec
-from .wraps import condition_of
-
-_PARALLEL = "($DP, $DDP)"
-_HELPERS = {
-    "helper": f"""
-        def unwrap_model(model):
-            if isinstance(model, {_PARALLEL}):
-                return model.module
-            return model
-    """,
-    "helper_loop": """
-        def unwrap_model(model):
-            while hasattr(model, "module") or hasattr(model, "_orig_mod"):
-                model = model.module if hasattr(model, "module") else model._orig_mod
-            return model
-    """,
-}
+from .unwraps import unwrapped
 
 
 def path_expression(spec: Spec, reading: bool) -> str:
@@ -31,6 +15,11 @@ def path_expression(spec: Spec, reading: bool) -> str:
         return "args.resume" if spec["layout"] == "resume" else "args.checkpoint"
     return {
         "constant": "$CHECKPOINT",
+        "copied": '"best.pth"' if reading else '"checkpoint.pth"',
+        "listed": 'sorted($glob.glob("checkpoint*.pth"))[-1]' if reading else '"checkpoint.pth"',
+        "format": '"net_{}.pth".format(args.epochs)',
+        "percent": '"net_%d.pth" % args.epochs',
+        "concat": 'args.out + "/net.pth"',
         "fstring": 'f"{args.out}/net_{args.epochs}.pth"',
         "join": '$os.path.join(args.out, "net.pth")',
         "pathlib": '$Path(args.out) / "net.pth"',
@@ -42,58 +31,7 @@ def define_paths(draft: Draft, spec: Spec) -> None:
         draft.define("config", "CHECKPOINT", 'CHECKPOINT = "final.pth"')
 
 
-def define_unwrap(draft: Draft, spec: Spec) -> None:
-    """The project's own unwrap helper, when the writer or the reader uses one."""
-    if spec["unwrap"] in _HELPERS:
-        draft.define("build", "unwrap_model", _HELPERS[spec["unwrap"]])
-    elif spec["reader_unwrap"] == "helper" or spec["unwrap"] == "caller":
-        draft.define("build", "unwrap_model", _HELPERS["helper"])
-
-
-def unwrapped(spec: Spec, model: str) -> tuple[list[str], str]:
-    """Statements, and the expression of the state dict that will be saved."""
-    kind = spec["unwrap"]
-    plain = f"{model}.state_dict()"
-    inner = f"{model}.module.state_dict()"
-    branches = {
-        "hasattr_if": (f'if hasattr({model}, "module"):', "else:"),
-        "isinstance_if": (f"if isinstance({model}, {_PARALLEL}):", "else:"),
-        "try_except": ("try:", "except AttributeError:"),
-    }
-    if kind in branches:
-        first, second = branches[kind]
-        return [first, f"    weights = {inner}", second, f"    weights = {plain}"], "weights"
-    if kind == "both":
-        lines = [f'bare = getattr({model}, "_orig_mod", {model})', 'bare = getattr(bare, "module", bare)']
-        return lines, "bare.state_dict()"
-    if kind == "strip_keys":
-        items = f"{model}.state_dict().items()"
-        strip = '{k[len("module."):] if k.startswith("module.") else k: v for k, v in '
-        return [f"weights = {strip}{items}}}"], "weights"
-    return [], {
-        "attribute": f"{inner}  #@module",
-        "orig_mod_attribute": f"{model}._orig_mod.state_dict()  #@module",
-        "getattr": f'getattr({model}, "module", {model}).state_dict()',
-        "orig_mod": f'getattr({model}, "_orig_mod", {model}).state_dict()',
-        "hasattr_expr": f'({model}.module if hasattr({model}, "module") else {model}).state_dict()',
-        "isinstance_expr": f"({model}.module if isinstance({model}, {_PARALLEL}) else {model}).state_dict()",
-        "raw": f"{'self.' if model.startswith('self.') else ''}raw_model.state_dict()",
-        "helper": f"$unwrap_model({model}).state_dict()",
-        "helper_loop": f"$unwrap_model({model}).state_dict()",
-        "distributed_api": f"$get_model_state_dict({model})",
-        "flag": f"{model}.module.state_dict() if {_flag(spec)} else {plain}  #@module"
-        if spec["when"] != "always"
-        else plain,
-        "accelerator": f"accelerator.unwrap_model({model}).state_dict()",
-    }.get(kind, plain)
-
-
-def _flag(spec: Spec) -> str:
-    """The wrap's condition, said again where the variable of the first time is out of reach."""
-    return condition_of(spec).replace("n_gpus", "$torch.cuda.device_count()")
-
-
-def payload(spec: Spec, weights: str) -> tuple[list[str], str]:
+def payload(draft: Draft, role: str, spec: Spec, weights: str) -> tuple[list[str], str]:
     """Statements, and the expression of the object that goes to torch.save."""
     kind, entry = spec["payload"], spec["entry"]
     code, mark, name = weights.partition("  #@")
@@ -102,6 +40,14 @@ def payload(spec: Spec, weights: str) -> tuple[list[str], str]:
         return ([], code) if not mark else ([f"weights = {weights}"], "weights")
     if kind == "cpu_copy":
         return [f"weights = {weights}", "weights = {k: v.cpu() for k, v in weights.items()}"], "weights"
+    if kind == "kept":
+        return [f"weights = {weights}", f"best_weights = {draft.deepcopy(role, 'weights')}"], "best_weights"
+    if kind == "own_state_dict":
+        return [], "self.state_dict()"
+    if kind == "returned":
+        body = [f'return {{"epoch": epoch, "{entry}": state_dict}}']
+        draft.define("io", "as_checkpoint", function("as_checkpoint(state_dict, epoch)", body))
+        return [f"state = $as_checkpoint({code}, 1){end}"], "state"
     if kind == "tuple":
         return [f"state = (1, {code}){end}"], "state"
     literal = ["state = {", '    "epoch": 1,', f'    "{entry}": {code},{end}', "}"]
@@ -117,10 +63,18 @@ def payload(spec: Spec, weights: str) -> tuple[list[str], str]:
     }[kind]
 
 
-def _body(spec: Spec, model: str, path: str) -> list[str]:
+def own_state_dict(spec: Spec) -> str:
+    """`state_dict(self)` of a trainer, which gives the checkpoint."""
+    before, weights = unwrapped(spec, "self.model")
+    code, mark, name = weights.partition("  #@")
+    state = [f'return {{"epoch": 1, "{spec["entry"]}": {code}}}{mark}{name}']
+    return function("state_dict(self)", ["args = self.args", *before, *state])
+
+
+def _body(draft: Draft, role: str, spec: Spec, model: str, path: str) -> list[str]:
     """Everything from the model to the file, in one place."""
     before, weights = unwrapped(spec, model)
-    lines, state = payload(spec, weights)
+    lines, state = payload(draft, role, spec, weights)
     return [*before, *lines, f"$torch.save({state}, {path})"]
 
 
@@ -155,12 +109,17 @@ def _plain_write(draft: Draft, spec: Spec, role: str, model: str, path: str) -> 
             before = ["best_model = None", "for epoch in range(1):", f"    best_model = {copied}"]
         model = "best_model"
     if spec["saver"] in TAKES_MODEL:
-        return [*before, *_with_model(draft, spec, model, path)]
+        return [*before, *_with_model(draft, spec, model, path), *_copied(spec)]
     if spec["saver"] == "closure":
-        return [*before, *function("save(path)", _body(spec, model, "path")).split("\n"), f"save({path})"]
-    unwrap, weights = unwrapped(spec, model)
-    lines, state = payload(spec, weights)
-    return [*before, *unwrap, *lines, *_with_state(draft, spec, state, path)]
+        body = _body(draft, role, spec, model, "path")
+        return [*before, *function("save(path)", body).split("\n"), f"save({path})", *_copied(spec)]
+    unwrap, weights = unwrapped(spec, model) if spec["payload"] != "own_state_dict" else ([], "")
+    lines, state = payload(draft, role, spec, weights)
+    return [*before, *unwrap, *lines, *_with_state(draft, spec, state, path), *_copied(spec)]
+
+
+def _copied(spec: Spec) -> list[str]:
+    return ['$shutil.copyfile("checkpoint.pth", "best.pth")'] if spec["path"] == "copied" else []
 
 
 def _with_state(draft: Draft, spec: Spec, state: str, path: str) -> list[str]:
@@ -183,6 +142,25 @@ def _with_state(draft: Draft, spec: Spec, state: str, path: str) -> list[str]:
         return [f"save = $partial($torch.save, f={path})", f"save({state})"]
     if kind == "lambda":
         return [f"save = lambda state: $torch.save(state, {path})", f"save({state})"]
+    if kind == "on_master":
+        main = "if not $dist.is_initialized() or $dist.get_rank() == 0:"
+        body = [main, "    $torch.save(*args, **kwargs)"]
+        draft.define("io", "save_on_master", function("save_on_master(*args, **kwargs)", body))
+        return [f"$save_on_master({state}, {path})"]
+    if kind == "open_file":
+        return [f'with open({path}, "wb") as handle:', f"    $torch.save({state}, handle)"]
+    if kind == "atomic":
+        name = f"str({path})" if spec["path"] == "pathlib" else path
+        return [
+            f'unfinished = {name} + ".tmp"',
+            f"$torch.save({state}, unfinished)",
+            f"$os.replace(unfinished, {path})",
+        ]
+    if kind == "static_method":
+        body = ["$torch.save(state, path)"]
+        source = "class CheckpointFile:\n    @staticmethod\n" + function("write(state, path)", body, 1)
+        draft.define("io", "CheckpointFile", source)
+        return [f"$CheckpointFile.write({state}, {path})"]
     if kind == "method":
         draft.define(
             "io",
@@ -204,8 +182,10 @@ def _with_model(draft: Draft, spec: Spec, model: str, path: str) -> list[str]:
     """Somebody gets the whole model and saves its state dict; with `caller`, it gets the unwrapped one."""
     kind = spec["saver"]
     given = f"$unwrap_model({model})" if spec["unwrap"] == "caller" else model
-    inside = "self.path" if kind in ("callback", "callback_list", "model_method") else "path"
-    body = _body(spec.replaced("unwrap", "none") if spec["unwrap"] == "caller" else spec, "model", inside)
+    inner = spec.replaced("unwrap", "none") if spec["unwrap"] == "caller" else spec
+    if kind == "template":
+        return _by_template(draft, inner, given, path)
+    body = _body(draft, "io", inner, "model", "path" if kind == "model_helper" else "self.path")
     default = '="checkpoint.pth"' if spec["path"] == "default" else ""
     if kind == "model_helper":
         draft.define("io", "save_model", function(f"save_model(model, path{default})", body))
@@ -225,9 +205,25 @@ def _with_model(draft: Draft, spec: Spec, model: str, path: str) -> list[str]:
         source = f"class EarlyStopping:\n{init}" + call.lstrip("\n") + function("save_checkpoint(self, model)", body, 1)
         draft.define("io", "EarlyStopping", source)
         return [f"early_stopping = $EarlyStopping({path})", f"early_stopping(0.5, {given})"]
+    if kind == "callback_call":
+        draft.define("io", "KeepWeights", f"class KeepWeights:\n{init}" + function("__call__(self, model)", body, 1))
+        return [f"keep_weights = $KeepWeights({path})", f"keep_weights({given})"]
     draft.define("io", "SaveWeights", f"class SaveWeights:\n{init}" + function("on_epoch_end(self, model)", body, 1))
     return [
         f"callbacks = [$SaveWeights({path})]",
         "for callback in callbacks:",
         f"    callback.on_epoch_end({given})",
     ]
+
+
+def _by_template(draft: Draft, spec: Spec, given: str, path: str) -> list[str]:
+    """A base class that saves what its subclass says."""
+    before, weights = unwrapped(spec, "model")
+    lines, state = payload(draft, "io", spec, weights)
+    init = function("__init__(self, path)", ["self.path = path"], 1)
+    save = function("save(self, model)", ["$torch.save(self.state_of(model), self.path)"], 1)
+    hook = function("state_of(self, model)", ["raise NotImplementedError"], 1)
+    draft.define("io", "BaseSaver", f"class BaseSaver:\n{init}\n\n{save}\n\n{hook}")
+    own = function("state_of(self, model)", [*before, *lines, f"return {state}"], 1)
+    draft.define("io", "WeightSaver", f"class WeightSaver($BaseSaver):\n{own}")
+    return [f"saver = $WeightSaver({path})", f"saver.save({given})"]
