@@ -2,14 +2,19 @@
 
 `ckptlint --version` is what editors and hooks ask first and often, so it is answered here, before anything else is
 imported. Everything else goes to the command.
+
+Ctrl-C can come at any moment, so the process needs an end of its own, see `program`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from ckptlint import __version__
+
+_INTERRUPTED = 130  # what a shell reports for a program that died of SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,5 +28,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(arguments)
 
 
+def program() -> None:
+    """Be the process: `main`, and an end without a traceback whenever Ctrl-C comes.
+
+    An interrupted analysis is left behind at work in its thread. Python must not be taken down around it: a thread that
+    comes back from native code to an interpreter that is gone is ended by unwinding its stack, which the parser's Rust
+    answers with SIGABRT. So the process ends at once where another thread is at work.
+    """
+    try:
+        code = main()
+    except KeyboardInterrupt:  # while the command was still being imported
+        print("ckptlint: interrupted", file=sys.stderr)
+        code = _INTERRUPTED
+    if "threading" in sys.modules:  # not after --version, which is spared the imports
+        import signal  # noqa: PLC0415
+        import threading  # noqa: PLC0415
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said
+        if threading.active_count() > 1:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

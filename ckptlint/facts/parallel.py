@@ -96,14 +96,18 @@ def _start(store: FactStore, work: Callable[[], object]) -> tuple[int, int]:
     import ckptlint.facts.extract.unit  # noqa: F401, PLC0415 - once, for both processes
 
     reading, writing = os.pipe()
+    # Ctrl-C between the fork and the `try` would send the child on with the parent's work.
+    allowed = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         os.close(writing)
         return reading, process
     # The child: whatever happens, it must not go on with the parent's work.
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         os.close(reading)
         result = work()
         units = tuple((relative, store.saved_unit(relative, unit)) for relative, unit in store.lowered())
