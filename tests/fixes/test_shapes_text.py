@@ -59,6 +59,14 @@ def test_what_is_no_expression_is_declined() -> None:
     assert unwrapped(opened(IMPORTS), "x = 1", ALWAYS) is None
 
 
+def test_what_takes_off_all_wrappers_is_not_called_on_its_own_result() -> None:
+    chain = Chain((Wrapper("_orig_mod"),), any_order=True)
+    once = unwrapped(opened(IMPORTS), "build(config)", chain)
+    assert once is not None
+    assert once.text == "unwrap_model(build(config))"
+    assert unwrapped(opened(IMPORTS), once.text, chain) is None
+
+
 def read(
     body: str, call: str, file: Chain = PARALLEL, target: Chain = ALWAYS, used_again: bool = False
 ) -> str | Declined:

@@ -11,6 +11,8 @@ Never `getattr(model, "module", model)`: the model's own class may own a child o
 
 from __future__ import annotations
 
+import ast
+
 import msgspec
 
 from ckptlint.findings import Edit
@@ -85,12 +87,16 @@ def unwrapped(file: File, expression: str, chain: Chain) -> Text | None:
     return Text(expression, edits)
 
 
-def _by_function(file: File, expression: str, chain: Chain) -> Text:
+def _by_function(file: File, expression: str, chain: Chain) -> Text | None:
+    """A call of a function that takes off all wrappers; None where the expression is such a call already."""
     if chain.wrappers and all(wrapper.attribute == "module" for wrapper in chain.wrappers):
         source, classes = _ALIKE, _classes(file, chain.wrappers)
     else:  # several places of a file share it, so it knows torch's own even where one of them is all that one needs
         source, classes = _BOTH, _classes(file, (*chain.wrappers, Wrapper("module")))
     name, edits = with_function(file, "unwrap_model", source.replace("CLASSES", classes.text))
+    call = parsed(expression)
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name:
+        return None
     return Text(f"{name}({expression})", (*edits, *classes.edits))
 
 
