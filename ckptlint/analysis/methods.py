@@ -173,13 +173,12 @@ def _of_dict(
     if name == "get" and positional:
         found = entries.item(machine, receiver, positional[0], site)
         default = positional[1] if len(positional) > 1 else keywords.get("default", NONE)
-        if machine.info(receiver).kind == "dict" and isinstance(positional[0], Const):
-            known = str(positional[0].value) in machine.info(receiver).names
-            return found if known else (default if machine.get(receiver, entries.BULK) == NONE else found)
-        return found
+        return default if _lacks(machine, receiver, positional[0]) else found
     if name in ("pop", "__delitem__") and positional:
         if len(positional) == 1:
             loaded.note_entry(machine, receiver, positional[0], site)
+        elif _lacks(machine, receiver, positional[0]):
+            return positional[1]
         value = entries.item(machine, receiver, positional[0], site)
         entries.remove_item(machine, receiver, positional[0])
         return value
@@ -206,6 +205,14 @@ def _of_dict(
     if name == "load_state_dict":
         return state_dicts.load(machine, receiver, positional, keywords, site)
     return Opaque(shorten(f"<object {receiver.id}>.{name}()"))
+
+
+def _lacks(machine: Machine, receiver: Ref, key: Value) -> bool:
+    """Whether a dict of which all is known, `**kwargs` of a call that gave nothing more, has no such entry."""
+    info = machine.info(receiver)
+    if info.kind != "dict" or not isinstance(key, Const) or not info.names.keys().isdisjoint((str(key.value), "**")):
+        return False
+    return machine.get(receiver, entries.BULK) == NONE
 
 
 def _note_read_module(machine: Machine, receiver: Ref) -> None:

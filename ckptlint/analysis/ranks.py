@@ -207,7 +207,7 @@ def _holds(ranks: Ranks, literal: Literal, given: Guard, process: Process, tests
         return Answer.YES if literal.negated else Answer.NO
     value = ranks.value(literal.symbol, process, tests.numbered)
     if value is Unknown.OTHER:
-        return Answer.YES
+        return Answer.NO if both(given, frozenset((literal,))) is None else Answer.YES
     if isinstance(value, Unknown):
         if literal in given or both(given, frozenset((~literal,))) is None:
             return Answer.YES

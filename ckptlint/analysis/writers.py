@@ -57,11 +57,22 @@ def shared_writes(project: Project) -> Iterator[SharedWrite]:
         if save.once or save.implied or not _is_checkpoint(save) or not _is_shared(machine, save.path):
             continue
         tests = Tests(numbered.get(save.at.entry, {}), machine.rank_cases)
-        for context in contexts.get(save.at.entry, ()):
+        since = dict.fromkeys((save.at.entry, _several_since(machine, save)))
+        for context in [one for entry in since for one in contexts.get(entry, ())]:
             write = _held_against(machine, save, context, tests)
             if write is not None and (save.site not in found or write.every > found[save.site].every):
                 found[save.site] = write
     yield from found.values()
+
+
+def _several_since(machine: Machine, save: SaveEvent) -> int:
+    """The entry in which the processes of a save became several.
+
+    That is its own; or that in which the object was made whose method was entered, where the method trains as it
+    saves: nobody calls that in one process alone.
+    """
+    trains = any(machine.rounds.table[loop].trains for loop in save.rounds)
+    return save.at.group if trains else save.at.entry
 
 
 class Context(msgspec.Struct, frozen=True):
