@@ -184,6 +184,8 @@ def find(machine: Machine, owner: Value, name: str, site: Site) -> Value | Missi
     if isinstance(owner, Opaque):
         return _of_opaque(machine, owner, name)
     if isinstance(owner, ClassValue):
+        if name == "__name__":  # registries enter a class under its own name
+            return Const(owner.name.rpartition(".")[2])
         value = classes.attribute(machine, owner, name)
         if value is not None:
             return classes.bound(machine, value, owner, owner, site) if _is_class_method(machine, value) else value
