@@ -73,8 +73,9 @@ class UnguardedStrictLoad(Rule):
                 attempts.setdefault(site, []).append(pair)
         for pair in project.pairs:
             next_try = attempts.get(pair.reader.site, [])
-            # A handler that tries again is a remedy, unless what it tries always fails too.
-            in_vain = bool(next_try) and all(one.always and self._failing(one) for one in next_try)
+            # A handler that tries again is a remedy, unless it asks for another entry and that always fails. Where it
+            # tries the same keys once more in vain, the program stops there, and it is said there.
+            in_vain = bool(next_try) and all(self._is_elsewhere(pair, one) for one in next_try)
             if not pair.reader.handled or in_vain:
                 by_site.setdefault(pair.reader.site, []).append(pair)
         known: dict[Site, KnownPair] = {}
@@ -132,6 +133,16 @@ class UnguardedStrictLoad(Rule):
             place=project.place(site),
             statement=project.statement(site),
             related=(Related(project.place(pair.writer.site), "the model is written here, as it is"),),
+        )
+
+    @classmethod
+    def _is_elsewhere(cls, pair: Pair, later: Pair) -> bool:
+        """Whether a later attempt asks for another entry of the file, and always fails."""
+        entries = {one.content.entry for one in pair.meetings}
+        return (
+            later.always
+            and bool(cls._failing(later))
+            and entries.isdisjoint(one.content.entry for one in later.meetings)
         )
 
     @staticmethod
