@@ -334,7 +334,7 @@ def write(machine: Machine, owner: Value, name: str, value: Value, site: Site) -
         write_each(machine, owner, name, value, site)
         return
     if isinstance(owner, Opaque):
-        machine.set(Ref(machine.opaque_owner(owner.symbol)), name, value, site)
+        machine.set(Ref(machine.opaque_owner(owner)), name, value, site)
     elif isinstance(owner, ClassValue):
         machine.memory.write(machine.class_info(owner).scope, name, value)
     elif isinstance(owner, PythonModule):

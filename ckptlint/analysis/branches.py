@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ckptlint.analysis import widening
+from ckptlint.analysis import modules, widening
 from ckptlint.analysis.guards import Guard, both, covering
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.memory import Cell
+from ckptlint.analysis.symbols import shorten
 from ckptlint.analysis.truth import Cases
-from ckptlint.analysis.values import Value
+from ckptlint.analysis.values import Opaque, Value
 
 
 def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> bool:
@@ -68,6 +69,8 @@ def join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]]
         owner, name = cell
         old = memory.cells.get(cell)
         if owner > newest:
+            old = _before(machine, owner, name)
+        if owner > newest and old is None:
             value = next((written[cell] for _, written in outcomes if cell in written), None)
             if value is not None:
                 memory.write(owner, name, value)
@@ -81,3 +84,11 @@ def join(machine: Machine, outcomes: list[tuple[Cases, dict[Cell, Value | None]]
             memory.write(owner, name, widening.join(machine, cases, name))
         elif old is not None:
             memory.delete(owner, name)
+
+
+def _before(machine: Machine, owner: int, name: str) -> Value | None:
+    """What a part of a model from outside was, before a branch was the first to set it: as unknown as the rest."""
+    stands_for = machine.objects[owner].cls if owner in machine.objects else None
+    if not isinstance(stands_for, Opaque) or not modules.is_module_value(machine, stands_for):
+        return None
+    return Opaque(shorten(f"{stands_for.symbol}.{name}"), fresh=stands_for.fresh)

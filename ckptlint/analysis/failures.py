@@ -68,7 +68,7 @@ def note_failed(machine: Machine, node: ir.Try, applies: int, loads: int, copies
     """A `try` around loads, those after the given numbers of events, with handlers that only talk."""
     events = machine.events
     tried: list[ApplyEvent | LoadEvent | CopyEvent] = [*events.applies[applies:], *events.copies[copies:]]
-    here = [one for one in tried if _is_near(machine, one)]
+    here = [one for one in tried if _is_near(machine, one) and not _is_from_memory(machine, one)]
     files = [one for one in events.loads[loads:] if one.file and _is_near(machine, one)]
     if not here and not files:
         return
@@ -118,6 +118,12 @@ def _is_near(machine: Machine, event: ApplyEvent | LoadEvent | CopyEvent) -> boo
     frame = machine.frames[-1]
     stack: tuple[Site, ...] = () if isinstance(event, CopyEvent) else event.stack[-1:]
     return any((site.file, site.unit) == (frame.file, frame.unit) for site in (event.site, *stack))
+
+
+def _is_from_memory(machine: Machine, event: ApplyEvent | LoadEvent | CopyEvent) -> bool:
+    """Whether a model gets what a model in memory has: nothing of a file is lost where that fails."""
+    held = [one.held for one in event.sources] if isinstance(event, ApplyEvent) else []
+    return bool(held) and all(one is not None and picks.is_of_a_model(machine, one) for one in held)
 
 
 def _caught(exception: ir.Expr | None) -> list[str]:

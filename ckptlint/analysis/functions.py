@@ -45,6 +45,7 @@ def call_function(
     owner = info.owner
     receiver = positional[0] if positional and info.kind != "static" and owner is not None else None
     frame = Frame(machine.memory.new_owner(), info.file, info.unit, info.parents, info, receiver, owner, site)
+    frame.given = (*positional, *keywords.values())
     frame.returned = []
     before = machine.guard
     machine.frames.append(frame)

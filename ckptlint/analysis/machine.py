@@ -119,8 +119,9 @@ class Seen(msgspec.Struct):
 class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
-    `owner` is the class whose body or method this is; `looping` is what the loops go over, `not_among` the tests of
-    membership that some keys have failed for which the branch is run, `ruled_out` what names do not mean.
+    `owner` is the class whose body or method this is, `given` are the arguments; `looping` is what the loops go over,
+    `not_among` the tests of membership that some keys have failed for which the branch is run, `ruled_out` what names
+    do not mean.
     """
 
     scope: int
@@ -131,6 +132,7 @@ class Frame(msgspec.Struct):
     receiver: Value | None = None
     owner: int | None = None
     called_from: Site | None = None
+    given: tuple[Value, ...] = ()
     returned: list[tuple[Guard, Value]] = []
     looping: list[Ref] = []
     not_among: frozenset[str] = frozenset()
@@ -302,10 +304,11 @@ class Machine:
         """What is fixed about a class."""
         return self.classes[value.key]
 
-    def opaque_owner(self, symbol: str) -> int:
+    def opaque_owner(self, value: Opaque) -> int:
         """The owner of attributes that were set on an opaque value."""
+        symbol = value.symbol
         if symbol not in self.opaque_owners:
-            self.opaque_owners[symbol] = self.new_object("opaque", None, None).id
+            self.opaque_owners[symbol] = self.new_object("opaque", value, None).id
         return self.opaque_owners[symbol]
 
     def lines(self, file: str) -> list[str]:

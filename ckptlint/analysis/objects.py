@@ -70,9 +70,9 @@ class ObjectInfo(msgspec.Struct):
     """An object: "module", "instance", "foreign", "dict", "list", "file" or "opaque".
 
     A "foreign" object was made by a class from outside that is not known to be a module; an "opaque" one stands for an
-    opaque value that got attributes. `foundation` is the class from outside whose `__init__` filled the object, `guard`
-    what held when it was made, `made_in` the file that was just being imported, and
-    `fills_itself` says that this file has put something into it.
+    opaque value that got attributes, its `cls`. `foundation` is the class from outside whose `__init__` filled the
+    object, `guard` what held when it was made, `made_in` the file that was just being imported, and `fills_itself` says
+    that this file has put something into it.
 
     `names` are its attributes or entries in the order in which they were first set, with the place of the registration.
     A list that is no more the one that was written down has `grown`, and so has a dict that got entries whose names are

@@ -121,27 +121,24 @@ def _reached(found: Iterable[Pair]) -> Iterator[Pair]:
     """The pairs; of a load that is tried after another has failed only the cases in which that one does fail."""
     tried: dict[tuple[Site, int], list[Meeting]] = {}
     for pair in found:
-        fitting = [
-            one
-            for site in pair.reader.after
-            for one in tried.get((site, id(pair.writer)), ())
-            if one.fit.verdict == "fits"
-        ]
+        first = [one for site in pair.reader.after for one in tried.get((site, id(pair.writer)), ())]
         tried.setdefault((pair.reader.site, id(pair.writer)), []).extend(pair.meetings)
-        meetings = tuple(one for one in pair.meetings if not any(_same_case(first, one) for first in fitting))
+        meetings = tuple(one for one in pair.meetings if _is_reached(one, first))
         if len(meetings) == len(pair.meetings):
             yield pair
         elif meetings:
             yield msgspec.structs.replace(pair, meetings=meetings)
 
 
-def _same_case(first: Meeting, later: Meeting) -> bool:
-    """Whether a case of an earlier attempt covers this one: the same keys of the same file under no more conditions."""
-    return (
-        (first.content.assumed, first.content.entry) == (later.content.assumed, later.content.entry)
-        and first.writer_guard <= later.writer_guard
-        and first.reader_guard <= later.reader_guard
-    )
+def _is_reached(later: Meeting, tried: list[Meeting]) -> bool:
+    """Whether an earlier attempt fails: surely so for these keys of the file, and not only under other conditions."""
+    keys = (later.content.assumed, later.content.entry)
+    same = [one for one in tried if (one.content.assumed, one.content.entry) == keys]
+    failing = [one for one in same if one.fit.verdict == "differs"]
+    passed = (one for one in same if one not in failing)
+    if any(one.writer_guard <= later.writer_guard and one.reader_guard <= later.reader_guard for one in passed):
+        return False
+    return bool(failing) or not same
 
 
 def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:

@@ -192,10 +192,25 @@ def note_made(machine: Machine, made: Ref, tests: frozenset[str], sources: list[
     """A comprehension that goes over `sources`, and takes what passes the tests."""
     for source in sources:
         note_drawn(machine, made, source)
+    if machine.info(made).kind == "dict" and not any(_state_dicts_in(machine, source) for source in sources):
+        history(machine, made).drawn_from.update(ref.id for ref in _given_own(machine))
     if tests:
         held = history(machine, made)
         held.tests |= tests
         held.loaded = any(_may_be_loaded(value) for value in values)
+
+
+def _given_own(machine: Machine) -> list[Ref]:
+    """The state dicts of models that the function being run was given: what it makes of them are their keys.
+
+    So does `averaged(states)`, which sends names and numbers from process to process and puts them together again.
+    """
+    given = [ref for value in machine.frames[-1].given for ref in _state_dicts_in(machine, value)]
+    return given if all(is_of_a_model(machine, ref) for ref in given) else []
+
+
+def _state_dicts_in(machine: Machine, value: Value) -> list[Ref]:
+    return [ref for ref in dicts_in(value) if machine.info(ref).kind in ("dict", "file")]
 
 
 def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Site | None) -> None:

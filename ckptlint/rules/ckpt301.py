@@ -9,7 +9,7 @@ from ckptlint.analysis.known_files import KnownPair
 from ckptlint.analysis.pairs import Meeting, Pair
 from ckptlint.analysis.pickled import PickledPair
 from ckptlint.analysis.values import Site
-from ckptlint.analysis.words import condition, load_error
+from ckptlint.analysis.words import condition, conditions, load_error
 from ckptlint.findings import Confidence, Finding, Related, Severity
 from ckptlint.fixes.mending import mend
 from ckptlint.rules.base import Rule
@@ -160,7 +160,7 @@ class UnguardedStrictLoad(Rule):
         error = load_error(meeting.fit.missing, meeting.fit.unexpected, (meeting.target.prefix, meeting.content.prefix))
         if meeting.fit.reason == "merged":
             error = "none of its keys is one of the model's, and what is not is left out"
-        others = [other for one in pairs for other in one.meetings if other not in meetings]
+        others = [other for one in pairs for other in one.meetings if other not in self._failing(one)]
         message = self._message(pair, meetings, others, error, always=always)
         place = project.place(site)
         related: list[Related] = []
@@ -192,9 +192,10 @@ class UnguardedStrictLoad(Rule):
         source = "the file" if pair.writer is not None else "this state dict"
         if always:
             return f"loading {source} here always {what}: {error}"
-        writing = condition([one.writer_guard for one in meetings], [one.writer_guard for one in others])
-        reading = condition([one.reader_guard for one in meetings], [one.reader_guard for one in others])
+        cases = [[(one.writer_guard, one.reader_guard) for one in group] for group in (meetings, others)]
+        writing, reading = conditions(*cases)
         if pair.writer is None:
+            reading = condition([one.reader_guard for one in meetings], [one.reader_guard for one in others])
             when = f" when {reading}" if reading else " in some configurations"
             return f"loading this state dict here {what}{when}: {error}"
         said = [f"it was written with {writing}"] if writing else []

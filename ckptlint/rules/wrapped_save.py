@@ -22,11 +22,11 @@ def report(rule: Rule, project: Project, found: Prefixed) -> Finding:
     example = key_list(found.keys) if found.keys else f'"{prefix}..."'
     if found.no:
         when = condition(found.yes, found.no)
-        start = f"when {when}, the" if when else "the"
+        start, otherwise = (f"when {when}, the", "otherwise") if when else ("in some runs the", "in others")
         message = (
-            f"{start} model is wrapped in {wrapper} and this state dict is saved with its prefix `{prefix}`, otherwise "
-            f"without: the same script writes two kinds of files. Loading one with the prefix into a bare model fails: "
-            f"Unexpected key(s) in state_dict: {example}"
+            f"{start} model is wrapped in {wrapper} and this state dict is saved with its prefix `{prefix}`, "
+            f"{otherwise} without: the same script writes two kinds of files. Loading one with the prefix into a bare "
+            f"model fails: Unexpected key(s) in state_dict: {example}"
         )
     else:
         message = (
