@@ -217,12 +217,13 @@ def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Si
     """`target[key] = value`, in a loop over keys."""
     if machine.info(target).kind != "dict" or isinstance(index, Const):
         return
+    around = machine.frames[-1].looping
     tests = _of_others(machine, target, tests_of(machine, machine.guard, negated=False))
+    _note_added(machine, target)
     if tests:
         held = history(machine, target)
         held.tests |= tests
         held.loaded = held.loaded or _may_be_loaded(value)
-    around = machine.frames[-1].looping
     if target in around and not _is_loaded(value):
         return
     for ref in around:
@@ -233,6 +234,13 @@ def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Si
         return
     if _is_loaded(value) or any(is_from_elsewhere(machine, ref) for ref in around if ref != target):
         known.merged, known.one_by_one = site, True
+
+
+def _note_added(machine: Machine, target: Ref) -> None:
+    """`else: own[name] = tensor`: what is not in the dict comes into it, and nothing is left out."""
+    for symbol in tests_of(machine, machine.guard, negated=True) | machine.frames[-1].not_among:
+        if machine.notes.member_tests[symbol].container == f"<object {target.id}>":
+            _tell(machine, symbol)
 
 
 def _of_others(machine: Machine, target: Ref, tests: frozenset[str]) -> frozenset[str]:

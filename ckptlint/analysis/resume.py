@@ -27,7 +27,7 @@ from ckptlint.analysis import classes
 from ckptlint.analysis.events import ApplyEvent, SaveEvent, TrainingEvent
 from ckptlint.analysis.guards import both
 from ckptlint.analysis.training import class_of, key_of
-from ckptlint.analysis.values import Const, Content, Opaque, Ref, Site, alternatives
+from ckptlint.analysis.values import Const, Content, External, Opaque, Ref, Site, alternatives
 
 if TYPE_CHECKING:
     from ckptlint.analysis.machine import Machine
@@ -115,7 +115,7 @@ def _forgotten_by(
         given_back = any(event.act in ("load_state_dict", "last_epoch") for event in ours)
         if not used or given_back or role in asked:
             continue
-        lost = next((event for event in used if _has_state(machine, event, used)), None)
+        lost = next((event for event in used if _has_state(machine, event, used, training)), None)
         if lost is None or (role == "ema" and _held_is_given_back(machine, training, lost.key)):
             continue
         made = _made(machine, lost.key)
@@ -192,9 +192,13 @@ def _made(machine: Machine, key: str) -> Site | None:
     return info.site if info is not None and info.site is not None and info.site.node >= 0 else None
 
 
-def _has_state(machine: Machine, event: TrainingEvent, used: list[TrainingEvent]) -> bool:
+def _has_state(
+    machine: Machine, event: TrainingEvent, used: list[TrainingEvent], training: list[TrainingEvent]
+) -> bool:
     """Whether anything is lost: a disabled scaler has no state, nor a scheduler that is told the epoch each time."""
     info = _info(machine, event.key)
+    if event.role == "optimizer" and info is not None and _is_plain_descent(info):
+        return any(one.role == "scheduler" for one in training)  # the rates that it has come to
     if event.role == "scaler":
         return info is None or Const(False) not in (info.keywords.get("enabled"), *info.positional)
     if event.role != "scheduler":
@@ -207,6 +211,14 @@ def _has_state(machine: Machine, event: TrainingEvent, used: list[TrainingEvent]
     if "ReduceLROnPlateau" in class_of(machine, event.key):
         return True
     return not any(step.given for step in steps)
+
+
+def _is_plain_descent(info: ObjectInfo) -> bool:
+    """`SGD(parameters, lr=0.1)`: a step without momentum depends on nothing before it."""
+    if not isinstance(info.cls, External) or info.cls.name not in ("torch.optim.SGD", "torch.optim.sgd.SGD"):
+        return False
+    momentum = info.positional[2] if len(info.positional) > 2 else info.keywords.get("momentum", Const(0))
+    return momentum in (Const(0), Const(0.0)) and not {"*", "**"} & info.keywords.keys()
 
 
 def _has_state_dict(machine: Machine, key: str, role: str) -> bool:

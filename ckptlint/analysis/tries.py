@@ -24,6 +24,15 @@ from ckptlint.facts import ir
 
 def run_try(machine: Machine, node: ir.Try) -> bool:
     """Run a `try` with its handlers; whether its end can be reached."""
+    saves = len(machine.events.saves)
+    alive = _run(machine, node)
+    if any(isinstance(statement, ir.Raise) for statement in node.final):
+        # whatever happens, all ends here: what was written is for whoever reads the error
+        del machine.events.saves[saves:]
+    return alive
+
+
+def _run(machine: Machine, node: ir.Try) -> bool:
     if not node.handlers:
         alive = statements.run_block(machine, node.body)
         after = machine.guard

@@ -14,6 +14,9 @@ from ckptlint.rules.base import Rule
 if TYPE_CHECKING:
     from ckptlint.analysis.solve import Project
 
+#: The states of these are plain numbers: none of them lies on a GPU.
+_PLAIN_NUMBERS = frozenset(("scheduler", "scaler"))
+
 
 class MissingMapLocation(Rule):
     """A checkpoint is read onto the device that it was written from.
@@ -61,7 +64,14 @@ class MissingMapLocation(Rule):
         machine = project.machine
         distributed = {event.entry for event in project.events.process_groups}
         distributed |= {event.entry for event in project.events.wraps if event.processes}
+        numbers = {
+            event.site
+            for event in project.events.training
+            if event.act == "load_state_dict" and event.role in _PLAIN_NUMBERS
+        }
         for reading in readings(machine):
+            if reading.loads and numbers.issuperset(reading.loads):
+                continue
             if any(event.device is not None or event.open_ended for event in reading.events):
                 continue
             several = any(
