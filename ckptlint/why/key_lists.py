@@ -119,7 +119,7 @@ def _list_at(text: str, at: int) -> tuple[list[str], bool]:
         if quoted and at < len(text) and text[at] in "\"'":
             end = text.find(text[at], at + 1, at + _LONGEST_KEY)
             key = re.sub(r"\s*\n\s*", "", text[at + 1 : end]) if end >= 0 else ""
-            if end < 0 or not key or re.search(r"[\s,]", key):
+            if end < 0 or re.search(r"[\s,]", key):
                 return keys, True  # the quote never closes: the paste ends in the middle of a key
             keys.append(key)
             at = end + 1

@@ -17,6 +17,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from ckptlint.checkpoint.renames import Rename, infer_renames
 from ckptlint.why.cut_story import cut_story
 from ckptlint.why.data import Family, Known, Names, Remedy
@@ -30,6 +32,10 @@ _SHARE = 0.6
 _MOST_RULES = 4
 #: So many tensors of other shapes say that the whole model is of another size.
 _MANY_SIZES = 5
+#: So many keys are left out one by one: a star might take others with them.
+_FEW_KEYS = 6
+#: What a family is, before it is told more closely.
+_SHORT = re.compile(r" \(| that | which |[,;:]")
 
 
 def key_story(lists: KeyLists, known: Known, file: str) -> Said:
@@ -48,9 +54,10 @@ def key_story(lists: KeyLists, known: Known, file: str) -> Said:
     renamed, missing, unexpected = _renames(missing, unexpected, file)
     story += renamed
     story += losses
-    story += families
-    story += _rest(missing, unexpected, lists, file, explained=bool(wrapped or renamed))
-    return _joined(story)
+    rest = _rest(missing, unexpected, lists, file, explained=bool(wrapped or renamed))
+    # what comes and goes with versions is beside the point where there is more
+    story += [msgspec.structs.replace(one, title="") for one in families] if rest else families
+    return _joined((*story, *rest))
 
 
 def _joined(story: Sequence[Said]) -> Said:
@@ -100,8 +107,9 @@ def _losses(
         story.append(
             Said(
                 (
-                    f"{count_of(in_file)} of the file ({examples(in_file)}) belong to a loss: the model that was saved "
-                    "held its loss, with class weights or other tensors, and this one does not (or without weights).",
+                    f"{count_of(in_file)} of the file ({examples(in_file)}) {_verb(in_file, 'belong', 'belongs')} to a "
+                    "loss: the model that was saved held its loss, with class weights or other tensors, and this one "
+                    "does not (or without weights).",
                 ),
                 (
                     Remedy("Leave them out of the file:", "", f"ckptlint repair {file} -o clean.pth {drops}"),
@@ -118,8 +126,9 @@ def _losses(
         story.append(
             Said(
                 (
-                    f"{count_of(in_model)} of the model ({examples(in_model)}) belong to a loss that it holds; the "
-                    "file was saved without it (or before it had weights).",
+                    f"{count_of(in_model)} of the model ({examples(in_model)}) "
+                    f"{_verb(in_model, 'belong', 'belongs')} to a loss that it holds; the file was saved without it "
+                    "(or before it had weights).",
                 ),
                 (
                     Remedy(
@@ -165,7 +174,10 @@ def _families(
         elif family.fix == "rename":
             rules = " ".join(f"--rename '{rule}'" for rule in family.rename)
             do = (Remedy("Rename them:", "", f"ckptlint repair {file} -o renamed.pth {rules}"),)
-        story.append(Said((f"{count_of(found)} that {side} ({examples(found)}) are {family.what}.",), do, ()))
+        what = f"{count_of(found)} that {side} ({examples(found)}): {family.what}."
+        holder, lacks = ("file", "model") if family.where == "file" else ("model", "file")
+        title = f"{_SHORT.split(family.what)[0]}, which the {holder} has and the {lacks} lacks"
+        story.append(Said((what,), do, (), title))
         keys[:] = [key for key in keys if key not in found]
         if family.fix == "rename":
             renamed = {re.sub(r"gamma$", "weight", re.sub(r"beta$", "bias", key)) for key in found}
@@ -287,10 +299,11 @@ def _rest(missing: list[str], unexpected: list[str], lists: KeyLists, file: str,
         )
         return [Said((what,), (do,), (), f"the {side} has more layers")]
     if side == "file":
-        what = f"{count_of(keys)} {left}: {parts}. This model has no such part."
-        drops = " ".join(
-            f"--drop '{part}.*'" if "." in key else f"--drop {part}" for part, key in _parts_with_key(keys)[:4]
+        named = f"{examples(keys, _FEW_KEYS)}. This model does not have them."
+        what = (
+            f"{count_of(keys)} {left}: {named if len(keys) <= _FEW_KEYS else f'{parts}. This model has no such part.'}"
         )
+        drops = " ".join(f"--drop '{pattern}'" for pattern in _patterns(keys))
         remedies = (
             Remedy(
                 "If the model is meant to be without it, leave it out of the file:",
@@ -322,7 +335,8 @@ def _half(keys: Sequence[str], side: str, file: str) -> Said:
     """Only one of the two lists was pasted, and nothing in it tells why."""
     listed, other = ("unexpected", "missing") if side == "file" else ("missing", "unexpected")
     what = (
-        f"{count_of(keys)} stand only in the {side}: {examples(keys, 3)}. Only the {listed} keys were pasted; "
+        f"{count_of(keys)} {_verb(keys, 'stand', 'stands')} only in the {side}: {examples(keys, 3)}. Only the "
+        f"{listed} keys were pasted; "
         f"whether there are {other} ones, the same with another prefix, tells a wrapper or a renaming from another "
         "architecture."
     )
@@ -375,8 +389,12 @@ def _blocks(keys: Sequence[str]) -> str | None:
     return ", ".join(said)
 
 
-def _parts_with_key(keys: Sequence[str]) -> list[tuple[str, str]]:
-    first: dict[str, str] = {}
-    for key in keys:
-        first.setdefault(key.partition(".")[0], key)
-    return list(first.items())
+def _patterns(keys: Sequence[str]) -> list[str]:
+    """What takes just these keys out of a file: a few by name, many by the deepest parts that hold them."""
+    if len(keys) <= _FEW_KEYS:
+        return list(keys)
+    return [f"{part}.*" if any(key.startswith(f"{part}.") for key in keys) else part for part, _ in parts_of(keys)[:4]]
+
+
+def _verb(keys: Sequence[str], many: str, one: str) -> str:
+    return one if len(keys) == 1 else many

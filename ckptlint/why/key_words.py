@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+#: The names under which wrappers hold a model.
+TOKENS = ("module", "_orig_mod")
+
 
 def count_of(keys: Sequence[str]) -> str:
     """ "1 key", "62 keys"."""
@@ -22,9 +25,15 @@ def of_all(number: int, total: int, noun: str) -> str:
 
 def examples(keys: Sequence[str], most: int = 2) -> str:
     """`conv1.weight, bn1.weight, ...`."""
-    return ", ".join(keys[:most]) + (", ..." if len(keys) > most else "")
+    return ", ".join(key or '""' for key in keys[:most]) + (", ..." if len(keys) > most else "")
 
 
 def parts_of(keys: Sequence[str]) -> list[tuple[str, int]]:
-    """The first parts of keys with how many keys are below, the most first."""
-    return Counter(key.partition(".")[0] for key in keys).most_common()
+    """The first parts of keys with how many keys are below, the most first.
+
+    Where a wrapper stands in front of all of them, it is what comes behind: `module.head` (2).
+    """
+    front = ""
+    while keys and (mark := next((one for one in TOKENS if all(key.startswith(f"{front}{one}.") for key in keys)), "")):
+        front += f"{mark}."
+    return Counter(front + key[len(front) :].partition(".")[0] for key in keys).most_common()

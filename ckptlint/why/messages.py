@@ -85,13 +85,14 @@ def _pattern(text: str) -> re.Pattern[str]:
         else:
             seen.add(part)
             pattern += f"(?P<{part}>{_hole(parts[number - 1], parts[number + 1], last=number == len(parts) - 2)})"
-    return re.compile(pattern)
+    # `MemoryError` is no part of `OutOfMemoryError`
+    return re.compile(rf"(?<!\w){pattern}" if text[0].isalnum() else pattern)
 
 
 def _hole(before: str, behind: str, *, last: bool) -> str:
     """What may stand in a hole: a word at the end of a text; between quotes no such quote; else anything short."""
     if last and not behind:
-        return "[^ ]*[^ .,:;]"
+        return "(?:<class '[^']*'>|[^ ]*[^ .,:;])"
     quote = before[-1:]
     if quote in ("'", '"', "`") and behind.startswith(quote):
         return f"[^{quote}]{{1,{_HOLE_CHARACTERS}}}"

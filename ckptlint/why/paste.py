@@ -39,6 +39,8 @@ _STAMP = re.compile(
     rf"\s{{0,2}}[\[(]?(?:{_DATE}[T ]{_TIME}(?: ?Z|[+-]\d\d:?\d\d)?|{_TIME}|[IWEF]\d{{4}} {_TIME} +\d+ \S+:\d+)[\])]?"
     r"(?: ?[-:|,])?[ ]?"
 )
+#: The machine and the program, behind a time: `node-3 python[1063]: `.
+_SYSLOG = re.compile(r"[\w.-]+ [\w./-]+\[\d+\]:[ ]?")
 _LEVEL = re.compile(
     r"\s{0,2}[\[(<]?(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL|EXCEPTION|STDERR|STDOUT|stderr|stdout)[\])>]?"
     r"(?:[:|-]| [-:|])?[ ]?(?=\S|\s|$)"
@@ -59,7 +61,7 @@ def texts(pasted: str) -> list[str]:
     text = pasted[-MOST_CHARACTERS:]
     text = _ESCAPES.sub("", text)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
-    text = _BARE_COLOUR.sub("", text)
+    text = _BARE_COLOUR.sub("", text).replace("#011", "\t")  # what syslog makes of a tab
     if _ESCAPED.search(text):  # a log in JSON, or the repr of an error
         text = text.replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"').replace("\\'", "'")
     text = _CONTROL.sub("", text).translate(_PLAIN_QUOTES)
@@ -128,7 +130,7 @@ def _unlogged(line: str) -> str:
     at = 0
     logged = False
     for _ in range(6):
-        match = _STAMP.match(line, at) or _LEVEL.match(line, at)
+        match = _STAMP.match(line, at) or (_SYSLOG.match(line, at) if logged else None) or _LEVEL.match(line, at)
         if match is None and logged:
             match = _LOGGER.match(line, at)
             if match is not None and re.search(r"(?:Error|Exception|Interrupt|Warning):? ?$", match.group()):

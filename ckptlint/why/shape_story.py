@@ -218,15 +218,24 @@ def _outputs(sizes: Sequence[SizeMismatch], file: str) -> Said | None:
         "file was trained for another data set than this model is built for."
     )
     only = f'"{parts}"' if len(layers) == 1 else f'("{parts}")'
+    as_is = Remedy(
+        f"To use the file as it is, build the model with {first_file:,} classes:",
+        f"model = Net(num_classes={first_file})",
+    )
+    aim = f"To fine-tune for {first_own:,} classes, leave the old head out"
+    if not heads:
+        aim, look = f"To go on with {first_own:,}, leave the old layer out", f"ckptlint inspect {file}"
+        what = (
+            f"{named} has another number of outputs: {numbers}. The file was saved from a model that was built with "
+            "other settings: a width, a number of features, of joints, of classes, ..."
+        )
+        as_is = Remedy("Build the model with the settings of the run that saved. See what the file has:", "", look)
     return Said(
         (what,),
         (
+            as_is,
             Remedy(
-                f"To use the file as it is, build the model with {first_file:,} classes:",
-                f"model = Net(num_classes={first_file})",
-            ),
-            Remedy(
-                f"To fine-tune for {first_own:,} classes, leave the old head out, and let anything else still fail "
+                f"{aim}, and let anything else still fail "
                 "(strict=False alone does not help: it forgives missing keys, not other sizes):",
                 f"kept = {{key: value for key, value in state_dict.items() if not key.startswith({only})}}\n"
                 "result = model.load_state_dict(kept, strict=False)\n"
@@ -235,7 +244,7 @@ def _outputs(sizes: Sequence[SizeMismatch], file: str) -> Said | None:
             ),
         ),
         (),
-        "another number of classes",
+        "another number of classes" if heads else "another number of outputs",
     )
 
 

@@ -15,7 +15,7 @@ _WIDTH = 100
 def lines(explanation: Explanation, places: Sequence[SourcePlace] | None) -> Iterator[str]:
     """What a person reads. `places`: None when no source was looked at."""
     title = explanation.title
-    yield title if title.startswith("torch") else title[:1].upper() + title[1:]
+    yield title if title.startswith(("torch", "load_state_dict")) else title[:1].upper() + title[1:]
     yield ""
     yield from _paragraph(f"The error: {explanation.error}")
     yield ""

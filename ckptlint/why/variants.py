@@ -107,6 +107,10 @@ def _gone(values: Mapping[str, str], _: Known) -> tuple[str, Words]:
     return ("class-gone" if "name" in values else "module-gone"), words
 
 
+def _built(values: Mapping[str, str], _: Known) -> tuple[str, Words]:
+    return "init-arguments", {"argument": values.get("argument", "backbone")}
+
+
 _CHOOSERS: Mapping[str, Chooser] = {
     "load-argument": _argument,
     "not-a-state-dict": _given,
@@ -115,4 +119,5 @@ _CHOOSERS: Mapping[str, Chooser] = {
     "entry-missing": _entry,
     "class-gone": _gone,
     "module-gone": _gone,
+    "init-arguments": _built,
 }

@@ -76,7 +76,7 @@ def test_a_wrapper_and_a_loss_at_once():
     keys = ["conv.weight", "conv.bias", "fc.weight"]
     said = story(keys, [f"module.{key}" for key in keys] + ["module.criterion.weight"])
     assert "3 of 4 unexpected keys would fit without the `module.`" in said
-    assert "belong to a loss" in said
+    assert "belongs to a loss" in said
     assert said.endswith("CKPT101\nCKPT301\nCKPT201")
 
 
@@ -104,7 +104,7 @@ def test_counters_that_an_old_file_lacks():
         ([], ["q.lora_A.default.weight", "q.lora_B.default.weight"], "adapters of LoRA"),
         ([], ["fc.scale", "fc.zero_point", "fc._packed_params._packed_params"], "quantiz"),
         (["layers.12.attn.weight", "layers.13.attn.weight"], [], "more layers"),
-        ([], ["aux_classifier.0.weight", "aux_classifier.4.bias"], "--drop 'aux_classifier.*'"),
+        ([], ["aux_classifier.0.weight", "aux_classifier.4.bias"], "--drop 'aux_classifier.4.bias'"),
         (["neck.0.weight", "neck.1.bias"], [], "`neck` (2)"),
         (["head.weight", "head.bias"], ["fc.weight", "fc.bias"], "--rename fc=head"),
         (["conv.weight"], ["epoch", "state_dict", "optimizer", "arch"], 'checkpoint["state_dict"]'),
@@ -197,3 +197,36 @@ def test_shapes(changes, title):
     assert explanation is not None
     assert explanation.title == title
     assert [one.key for one in explanation.keys.sizes] == [key for key, _, _ in changes]
+
+
+def test_a_key_of_which_nothing_is_left_is_in_the_list() -> None:
+    """`key[7:]` of a short name is the empty string, and torch lists it as such."""
+    keys = ["offset", "encoder.0.fc.weight", "encoder.1.fc.weight", "encoder.1.fc.bias"]
+    lists = key_lists(torch_says(keys, [key[7:] for key in keys]))
+    assert (lists.unexpected, lists.cut) == (("", ".0.fc.weight", ".1.fc.weight", ".1.fc.bias"), False)
+    said = story(list(lists.missing), list(lists.unexpected))
+    assert "first 7 characters" in said
+    assert "CKPT306" in said
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_what_is_left_out_of_a_wrapped_model_s_file_is_not_all_of_it(count: int) -> None:
+    said = story([], [f"module.teacher.layers.{number}.weight" for number in range(count)])
+    assert "module.teacher" in said
+    assert "--drop 'module.*'" not in said
+
+
+def test_counters_alone_are_the_whole_story_and_beside_more_they_are_not() -> None:
+    counters = [f"norm{number}.num_batches_tracked" for number in range(3)]
+    assert "counters of BatchNorm, which the file has" in story([], counters).split("\n")[0]
+    assert "counters" not in story([], [*counters, "aux.weight", "aux.bias"]).split("\n")[0]
+
+
+def test_another_size_of_a_layer_that_is_no_head_is_not_called_classes() -> None:
+    sizes = "size mismatch for {}.weight: copying a param with shape torch.Size([8, 4]) from checkpoint, the shape in "
+    sizes += "current model is torch.Size([2, 4])."
+    said = [
+        explain(f"RuntimeError: Error(s) in loading state_dict for Net:\n\t{sizes.format(name)}", KNOWN)
+        for name in ("gaze.1", "fc")
+    ]
+    assert [one.title for one in said if one is not None] == ["another number of outputs", "another number of classes"]

@@ -141,3 +141,11 @@ def test_a_cell_of_a_notebook():
 def test_any_text_is_taken(text):
     explain(text)
     explain(ERROR + text)
+
+
+def test_syslog_puts_the_machine_and_the_program_in_front_and_writes_tabs_as_numbers() -> None:
+    pasted = lines_with("Nov 24 02:11:09 node-3 python[1063]: ").replace("\t", "#011")
+    found = explain(pasted)
+    assert found is not None
+    assert "node-3" not in found.error
+    assert len(found.keys.missing) == len(KEYS)

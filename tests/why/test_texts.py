@@ -237,3 +237,50 @@ def test_every_text_says_where_it_is_from(message):
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def test_a_remedy_s_code_has_lines_and_no_backslashes_for_them() -> None:
+    """A literal string of TOML keeps `\\n` as it is; nobody can paste that."""
+    codes = [one.code for topic in KNOWN.topics.values() for one in topic.do]
+    assert [code for code in codes if "\\n" in code] == []
+
+
+def test_a_text_is_not_found_in_the_middle_of_another_word() -> None:
+    found = explain(
+        '  File "/env/torch/serialization.py", line 1112, in _cuda_deserialize\n'
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 96.00 MiB (GPU 0; 7.79 GiB total capacity)",
+        KNOWN,
+    )
+    assert found is not None
+    assert (found.topic, found.also) == ("gpu-memory", ())
+
+
+def test_a_class_is_named_without_python_s_brackets() -> None:
+    found = explain(
+        "_pickle.UnpicklingError: Weights only load failed.\n\tWeightsUnpickler error: Can only build Tensor, "
+        "Parameter, OrderedDict or types allowlisted via `add_safe_globals`, "
+        "but got <class 'project.settings.Settings'>",
+        KNOWN,
+    )
+    assert found is not None
+    assert found.title == "torch.load refuses project.settings.Settings"
+
+
+def test_a_notebook_that_was_cut_before_the_reason_still_tells_whose_error_it_is() -> None:
+    found = explain(
+        "File /env/torch/serialization.py:1470, in load(f, map_location)\n"
+        "-> 1470                 raise pickle.UnpicklingError(_get_wo_message(str(e))) from None\n",
+        KNOWN,
+    )
+    assert found is not None
+    assert found.topic == "weights-only-failed"
+
+
+def test_the_argument_that_is_missing_is_named() -> None:
+    found = explain(
+        '  File "/env/lightning/pytorch/core/saving.py", line 158, in _load_state\n'
+        "TypeError: Segmenter.__init__() missing 1 required positional argument: 'decoder'",
+        KNOWN,
+    )
+    assert found is not None
+    assert any("decoder=decoder" in one.code for one in found.do)
