@@ -13,6 +13,7 @@ from ckptlint.analysis import (
     modules,
     outside,
     picks,
+    renamed,
     results,
     training,
 )
@@ -116,6 +117,8 @@ def _call_attribute(
     """`owner.name(...)` for a plain owner."""
     if name in training.ACTS:
         training.noted(machine, owner, name, positional, keywords, site)
+    if name in renamed.METHODS and len(positional) == 1:
+        renamed.note(machine, owner, positional[0])
     if isinstance(owner, Ref) and machine.info(owner).kind == "foreign":
         result = outside.foreign_method(machine, owner, name, positional, keywords, site)
         if result is not None:

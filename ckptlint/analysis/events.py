@@ -13,7 +13,7 @@ import msgspec
 
 from ckptlint.analysis.guards import Guard
 from ckptlint.analysis.live_events import KeptEvent, LiveUseEvent, ModelKeptEvent
-from ckptlint.analysis.values import Content, Ref, Shape, Site, Value, WrapperMark
+from ckptlint.analysis.values import Choice, Content, Ref, Shape, Site, Value, WrapperMark, alternatives
 
 
 class Moment(msgspec.Struct, frozen=True, order=True):
@@ -58,6 +58,7 @@ class SaveEvent(msgspec.Struct, frozen=True):
 
     `once`: of several processes that get here, one writes. `tests` are the tests of ranks that were passed. `pickles`:
     objects go in as they are. `rounds` are the loops around it. `made` is the place of the dict that is written.
+    `renamed` are the names that the file gets later.
     """
 
     site: Site
@@ -74,6 +75,14 @@ class SaveEvent(msgspec.Struct, frozen=True):
     pickles: bool = True
     read_by: str = "torch.load"
     rounds: tuple[int, ...] = ()
+    renamed: tuple[Value, ...] = ()
+
+    @property
+    def names(self) -> Value:
+        """The path that is written, and those that the file gets later, as one choice."""
+        if not self.renamed:
+            return self.path
+        return Choice(tuple(case for path in (self.path, *self.renamed) for case in alternatives(path)))
 
 
 class LoadEvent(msgspec.Struct, frozen=True):

@@ -74,6 +74,16 @@ def save(
         machine.memory.write(machine.disk, key, value)
 
 
+def copy(machine: Machine, old: Value, new: Value) -> None:
+    """What this run has written under the old path stands under the new one, too."""
+    source, target = _path_key(machine, old), _path_key(machine, new)
+    if source is None or target is None:
+        return
+    written = machine.memory.read(machine.disk, source)
+    if written is not None:
+        machine.memory.write(machine.disk, target, written)
+
+
 def _path_key(machine: Machine, path: Value) -> str | None:
     """The cell of a file in memory: only for paths whose text says which file it is."""
     resolved = resolved_path(machine, path)

@@ -253,13 +253,13 @@ def _surely_meet(reading: Reading, one: Written) -> int:
     agree = _same_model(reading.targets, one.shapes)
     together = load.site.file == save.site.file or load.run == save.run
     shared = len(reading.entries & set(one.names))
-    named = evidence.shared_name(load.path, save.path)
+    named = evidence.shared_name(load.path, save.names)
     if named and agree is not False and _is_backed(reading, one, named, agree=bool(agree), shared=bool(shared)):
         return 1 + named
     if load.run == save.run and agree and shared >= _ENOUGH_SHARED and not evidence.has_known_name(load.path):
         return 1
     whole_module = any(use.how == "module" and use.name in _ONLY_MODULES for use in reading.uses)
-    if whole_module and together and evidence.options_alike(load.path, save.path):
+    if whole_module and together and evidence.options_alike(load.path, save.names):
         return 1
     return 0
 
@@ -285,7 +285,7 @@ def _is_backed(reading: Reading, one: Written, named: int, *, agree: bool, share
 
 def _may_meet(reading: Reading, one: Written) -> bool:
     """Whether nothing speaks against it that the reader reads that writer's file."""
-    if evidence.path_evidence(reading.load.path, one.save.path) is None:
+    if evidence.path_evidence(reading.load.path, one.save.names) is None:
         return False
     return bool(one.kinds) and _same_model(reading.targets, one.shapes) is not False
 
@@ -316,11 +316,11 @@ def _of_one_run(events: Events, strictness: dict[Site, bool | None]) -> Iterator
             continue
         if use.how == "state dict" and not _is_for_modules(targets.get(use.site, ()), use.held):
             continue
-        saves = tuple(dict.fromkeys(one for one in events.saves if one.run == use.run and _is_path(one.path, use.path)))
+        saves = tuple(dict.fromkeys(one for one in events.saves if one.run == use.run and _is_path(one, use.path)))
         if saves and not any(_written(one).is_open for one in saves):
             wants = ENTRIES if use.how == "entry" else STATE_DICT
             yield Mismatch(use, wants, ENTRIES, use.site, saves, use.held, strictness.get(use.site), 4)
 
 
-def _is_path(one: Value, other: Value) -> bool:
-    return one == other
+def _is_path(save: SaveEvent, path: Value) -> bool:
+    return path == save.path or path in save.renamed

@@ -129,15 +129,6 @@ def remove_prefix(key: Key, prefix: str) -> Key:
     return changed(key, lambda before: before.removeprefix(prefix))
 
 
-def substitute(key: Key, pattern: str, new: str, count: int | None) -> Value:
-    """`re.sub(pattern, new, key)`: on the prefix."""
-    try:
-        expression = re.compile(pattern)
-    except re.error:
-        return Opaque("key after re.sub")
-    return changed(key, lambda prefix: expression.sub(lambda _: new, prefix, count=count or 0))
-
-
 def after(key: Key, separator: str, first: bool) -> Key:
     """What follows `separator`; the whole key where it is not in it."""
 

@@ -96,12 +96,6 @@ def extend(machine: Machine, target: Ref, value: Value) -> None:
         machine.set(target, str(len(info.names)), item)
 
 
-def is_unrolled(machine: Machine, iterable: Value) -> bool:
-    """Whether a loop over it is gone through element by element."""
-    items = known_items(machine, iterable)
-    return items is not None and len(items) <= MOST_UNROLLED
-
-
 def each(machine: Machine, iterable: Value, action: Callable[[Value], None]) -> None:
     """Do `action` for each element, or once for all."""
     items = known_items(machine, iterable)

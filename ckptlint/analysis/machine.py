@@ -121,7 +121,7 @@ class Frame(msgspec.Struct):
 
     `owner` is the class whose body or method this is, `given` are the arguments; `looping` is what the loops go over,
     `not_among` the tests of membership that some keys have failed for which the branch is run, `ruled_out` what names
-    do not mean.
+    do not mean, `broken` where a `break` has left the loop being run.
     """
 
     scope: int
@@ -137,6 +137,7 @@ class Frame(msgspec.Struct):
     looping: list[Ref] = []
     not_among: frozenset[str] = frozenset()
     ruled_out: Mapping[str, tuple[Value, frozenset[Value]]] = {}
+    broken: list[Guard] = []
     globals_here: frozenset[str] = frozenset()
     nonlocals_here: frozenset[str] = frozenset()
 

@@ -151,7 +151,7 @@ def _prepared(machine: Machine, preparer: Preparer, value: Value, site: Site) ->
         if joined is None:
             return value
         machine.guard = joined
-    wrapped = wrap(machine, wrapper, preparer.kind, value, site)
+    wrapped = wrap(machine, wrapper, preparer.makes or preparer.kind, value, site)
     machine.guard = before
     if preparer.unwraps and not preparer.token:
         machine.info(wrapped).token = ""

@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ckptlint.analysis import classes, collectives, files, live, modules, python, slips, state_dicts, training
+from ckptlint.analysis import (
+    classes,
+    collectives,
+    files,
+    live,
+    modules,
+    patterns,
+    python,
+    renamed,
+    slips,
+    state_dicts,
+    training,
+)
 from ckptlint.analysis.events import ANOTHER_PICKLER, ReadEvent, WrapEvent
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.ranks import SPAWNED
@@ -60,6 +72,8 @@ def call_external(
         machine.events.allowances.append(site)
     if name in machine.knowledge.pickles.renames:
         machine.events.renames.append(site)
+    if name in machine.knowledge.pickles.names and len(positional) > 1:
+        renamed.note(machine, positional[0], positional[1])
     known = _by_knowledge(machine, name, given, site)
     if known is not None:
         return known
@@ -216,6 +230,8 @@ def foreign_method(
     """A method of an object made by a class from outside; None when nothing is known of it."""
     cls = machine.info(owner).cls
     assert isinstance(cls, External)
+    if cls.name == patterns.PATTERN:
+        return patterns.method(machine, owner, name, positional, keywords)
     dotted = f"{cls.name}.{name}"
     knowledge = machine.knowledge
     given = (positional, keywords)

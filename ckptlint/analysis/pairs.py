@@ -143,7 +143,7 @@ def _is_reached(later: Meeting, tried: list[Meeting]) -> bool:
 
 def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
     """Whether nothing speaks against this reader being given what the writer writes, however little speaks for it."""
-    if path_evidence(load.path, writer.path) is None:
+    if path_evidence(load.path, writer.names) is None:
         return False
     written = [(part.entry, part.content.shape) for part in writer.parts if part.content is not None]
     for source in reader.sources:
@@ -159,7 +159,7 @@ def may_meet(reader: ApplyEvent, load: LoadEvent, writer: SaveEvent) -> bool:
 
 def same_file(load: LoadEvent, writer: SaveEvent) -> bool:
     """Whether the two paths can be one file."""
-    return path_evidence(load.path, writer.path) is not None
+    return path_evidence(load.path, writer.names) is not None
 
 
 def _fit(content: Content, body: Shape, target: Shape) -> Fit:
@@ -223,7 +223,7 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
     if not found and reader.after and not writer.implied:
         origin, kinship, meetings = _whole_file(reader, writer, file)
     # asked late: it costs more than all the rest
-    named = path_evidence(load.path, writer.path) if found or meetings else None
+    named = path_evidence(load.path, writer.names) if found or meetings else None
     named = OTHER_NAME if named is None else named
     for close, made, meeting in found:
         # A path that says nothing: the encoder of a run that saves either it or the whole network loads the encoder's.

@@ -39,7 +39,7 @@ def pickled_pairs(
         if load is None or reader.handled:
             continue
         for writer in writers:
-            if path_evidence(load.path, writer.path) is None:
+            if path_evidence(load.path, writer.names) is None:
                 continue
             modules = [part for part in writer.parts if part.module is not None and part.entry == reader.entry]
             bare = [part for part in modules if part.module is not None and not _wrapped(part.module, reader.attribute)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ckptlint.analysis import attributes, classes, entries, keys, loaded, loops, own_names, picks, state_dicts
+from ckptlint.analysis import attributes, classes, entries, loaded, loops, own_names, patterns, picks, state_dicts
 from ckptlint.analysis.arithmetic import numeric_kind, pieces, text
 from ckptlint.analysis.guards import ALWAYS, Guard, both
 from ckptlint.analysis.machine import Machine
@@ -360,8 +360,12 @@ def call_library(
         return Partial(positional[0], positional[1:], named)
     if name in ("functools.wraps", "functools.lru_cache", "functools.cache"):
         return Opaque(name)
-    if name in ("re.sub",) and len(positional) >= 3 and isinstance(positional[2], Key):
-        return _substitute(positional)
+    if name == "tempfile.NamedTemporaryFile":
+        return Opaque(f"{name}()@{site.file}:{site.unit}:{site.node}", fresh=True)
+    if name == "re.compile":
+        return patterns.compiled(machine, positional, site)
+    if name == "re.sub":
+        return patterns.substituted(machine, positional, keywords)
     if name in ("torch.nn.Parameter", "torch.nn.parameter.Parameter"):
         symbol = f"parameter@{site.file}:{site.unit}:{site.node}"
         machine.parameter_symbols.add(symbol)
@@ -386,11 +390,3 @@ def _join_path(positional: tuple[Value, ...]) -> Value:
             if (together := both(guard, inner)) is not None
         ]
     return choose([(guard, text(joined)) for guard, joined in cases], "path")
-
-
-def _substitute(positional: tuple[Value, ...]) -> Value:
-    pattern, new, key = positional[0], positional[1], positional[2]
-    assert isinstance(key, Key)
-    if isinstance(pattern, Const) and isinstance(new, Const):
-        return keys.substitute(key, str(pattern.value), str(new.value), None)
-    return Opaque("key after re.sub")

@@ -33,6 +33,7 @@ from ckptlint.analysis import (
     rank_tests,
     refuted,
     results,
+    rounds,
     switches,
     tries,
 )
@@ -175,6 +176,8 @@ def _scope(machine: Machine, node: ir.Scope) -> bool:
 
 
 def _jump(machine: Machine, node: ir.Jump) -> bool:
+    if node.kind == "break":
+        machine.frames[-1].broken.append(machine.guard)
     return node.kind == "pass"
 
 
@@ -275,10 +278,11 @@ def _for(machine: Machine, node: ir.For) -> bool:
         machine.guard = before
 
     with live.loop(machine):
-        if not loops.is_unrolled(machine, iterable):
+        reached = rounds.run(machine, node, iterable)
+        if reached is None:
             counters.enter(machine, node.body)
-        loops.each(machine, iterable, once)
-    return run_block(machine, node.orelse) if node.orelse else True
+            loops.each(machine, iterable, once)
+    return run_block(machine, node.orelse) if reached is None and node.orelse else reached is not False
 
 
 def _with(machine: Machine, node: ir.With) -> bool:

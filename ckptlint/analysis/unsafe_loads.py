@@ -102,4 +102,4 @@ def _holds(
 
 
 def _agrees(events: list[ReadEvent], save: SaveEvent) -> bool:
-    return any((path_evidence(event.path, save.path) or 0) >= SAME_NAME for event in events)
+    return any((path_evidence(event.path, save.names) or 0) >= SAME_NAME for event in events)

@@ -12,13 +12,16 @@ from typing import TypeAlias
 
 import msgspec
 
-from ckptlint.analysis.guards import ALWAYS, ConstantValue, Guard, both
+from ckptlint.analysis.guards import ALWAYS, PREFIX_OF_FILE, ConstantValue, Guard, both
 
 #: The names under which wrappers hold what they wrap.
 TOKENS = ("module", "_orig_mod")
 
-#: A value with more alternatives than this is no longer followed.
+#: A value with more alternatives than this is no longer followed. What differs in the keys of a file alone counts as
+#: one: `for name in ("state_dict", "model"): if name in checkpoint: ...` gives three times six of these.
 MOST_ALTERNATIVES = 16
+_MOST_WITH_KEYS = 48
+_OF_KEYS = (PREFIX_OF_FILE, "key ")
 
 
 class Site(msgspec.Struct, frozen=True, order=True):
@@ -328,9 +331,16 @@ def choose(cases: Sequence[tuple[Guard, Value]], unknown: str) -> Value:
     merged = [
         (guard, value) for value, guards in flat.items() for guard in (guards if len(guards) == 1 else merge(guards))
     ]
-    if not merged or len(merged) > MOST_ALTERNATIVES:
+    if not merged or (len(merged) > MOST_ALTERNATIVES and _are_too_many(merged)):
         return Opaque(unknown)
     return Choice(tuple(merged))
+
+
+def _are_too_many(cases: Sequence[tuple[Guard, Value]]) -> bool:
+    if len(cases) > _MOST_WITH_KEYS:
+        return True
+    settings = {frozenset(one for one in guard if not one.symbol.startswith(_OF_KEYS)) for guard, _ in cases}
+    return len(settings) > MOST_ALTERNATIVES // 2
 
 
 def merge(guards: list[Guard]) -> list[Guard]:

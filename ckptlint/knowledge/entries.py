@@ -27,7 +27,10 @@ class Wrapper(Entry, frozen=True, kw_only=True):
 
 
 class Preparer(Entry, frozen=True, kw_only=True):
-    """A method of a framework's object that gives its arguments back, the modules among them wrapped."""
+    """A method of a framework's object that gives its arguments back, the modules among them wrapped.
+
+    `makes` is the class of what it wraps them in, where that is a class with a name of its own, as torch's own is.
+    """
 
     owners: tuple[str, ...]
     token: str
@@ -35,6 +38,7 @@ class Preparer(Entry, frozen=True, kw_only=True):
     when: str = ""
     unwraps: str = ""
     keyword: str = ""
+    makes: str = ""
     processes: bool = False
 
 
@@ -90,13 +94,15 @@ class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PickleFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What torch.load takes with weights_only=True: classes from outside, and what methods give plain values.
 
-    `allowances` are the calls that make it take more, `renames` those that put a finished file in its place.
+    `allowances` are the calls that make it take more, `renames` those that put a finished file in its place, `names`
+    those that give a file another name.
     """
 
     plain: tuple[str, ...]
     methods: frozenset[str]
     allowances: frozenset[str]
     renames: frozenset[str]
+    names: frozenset[str]
 
 
 class Fetch(Entry, frozen=True, kw_only=True):

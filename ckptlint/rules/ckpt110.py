@@ -96,7 +96,7 @@ class WeightsOnlyIncompatibleEntry(Rule):
 
 def _reads(project: Project, entry: Refused) -> list[Site]:
     """The loads whose path agrees with that of a save."""
-    paths = [save.path for save in project.events.saves if save.site in entry.saves]
+    paths = [save.names for save in project.events.saves if save.site in entry.saves]
     found = {
         load.site: None
         for load in project.events.loads

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from ckptlint.analysis import key_tests, keys
+from ckptlint.analysis import key_tests, keys, patterns
 from ckptlint.analysis.entries import HYPOTHESES
 from ckptlint.analysis.fit import keys_of
 from ckptlint.analysis.guards import Literal
@@ -97,9 +97,18 @@ def test_replace(prefix: str, text: str, count: int | None) -> None:
     is_true_of(keys.replace(key(prefix), text, "", count), real)
 
 
-@pytest.mark.parametrize("pattern", [r"^module\.", r"^_orig_mod\.", r"^(module\.|_orig_mod\.)+"])
-def test_re_sub(prefix: str, pattern: str) -> None:
-    is_true_of(keys.substitute(key(prefix), pattern, "", None), [re.sub(pattern, "", prefix + name) for name in NAMES])
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize(
+    "pattern",
+    [r"^module\.", r"^_orig_mod\.", r"^(module\.|_orig_mod\.)+", r"module\.", r"^(?:.*\.)?module\.", r"^[^.]*\."],
+)
+def test_re_sub(prefix: str, pattern: str, count: int) -> None:
+    real = [re.sub(pattern, "", prefix + name, count=count) for name in NAMES]
+    is_true_of(patterns.substitute(key(prefix), pattern, "", count), real)
+
+
+def test_re_sub_that_does_other_things_to_other_names_is_not_known(prefix: str) -> None:
+    assert isinstance(patterns.substitute(key(prefix), r"\d+", "", 0), Opaque)
 
 
 @pytest.mark.parametrize("before", ["module.", "model.", ""])

@@ -20,7 +20,7 @@ from ckptlint.fixes.shapes.expression import primary
 
 def fix(project: Project, whole: WholeModule) -> Fix | None:
     """Save the state dict."""
-    paths = [save.path for save in project.events.saves if save.site == whole.save]
+    paths = [save.names for save in project.events.saves if save.site == whole.save]
     if any(path_evidence(load.path, path) is not None for load in project.events.loads for path in paths):
         return None
     edits = [edit for site in whole.sites if (edit := _edit(project, site)) is not None]
