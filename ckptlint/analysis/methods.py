@@ -28,8 +28,9 @@ from ckptlint.analysis.values import (
     choose,
 )
 
-#: Methods of sets that tell which keys are in one and not in the other.
+#: Methods of sets that tell which keys are in one and not in the other; those that answer yes or no.
 _OF_SETS = frozenset(("difference", "symmetric_difference", "issubset", "issuperset"))
+_YES_OR_NO = frozenset(("isdisjoint", "issubset", "issuperset"))
 
 
 def call_method(
@@ -54,6 +55,9 @@ def call_method(
         if name in _OF_SETS:
             for one in (receiver, *positional):
                 picks.note_counted(machine, one)
+        if name in _YES_OR_NO:
+            asked = ", ".join(symbol_of(one) for one in positional)
+            return Opaque(shorten(f"{symbol_of(receiver)}.{name}({asked})"))
         return receiver
     if isinstance(receiver, TensorValue):
         if name == "copy_" and positional:

@@ -11,8 +11,7 @@ launch (number of GPUs, distributed or not) may differ between the two; conditio
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -27,19 +26,15 @@ from ckptlint.analysis.evidence import (
     plain_symbol,
 )
 from ckptlint.analysis.fit import Fit
-from ckptlint.analysis.guards import Guard, Literal, both, not_all
+from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.own_names import FOLLOWED, is_extra
-from ckptlint.analysis.symbols import is_environment
+from ckptlint.analysis.settled import deciding_symbols, elsewhere, reader_guards, renamed, settled, writer_guards
 from ckptlint.analysis.values import Content, Shape, Site
 
 #: What the evidence for a pair has to add up to.
 ENOUGH = 2
 
 _NOTHING: frozenset[str] = frozenset()
-
-_PREFIX_SYMBOL = re.compile(r"^prefix of file (\d+) (.*)$")
-_HAS_SYMBOL = re.compile(r"^file (\d+) has (.*)$")
-_BEGINS_SYMBOL = re.compile(r"^file (\d+) begins with (\S+) in (.*)$")
 
 
 class Meeting(msgspec.Struct, frozen=True):
@@ -89,8 +84,8 @@ def _all_pairs(
     by_file: dict[int, LoadEvent],
     applies: list[ApplyEvent],
 ) -> Iterator[Pair]:
-    writing = _deciding((save.site, guard) for save in writers for guard in _writer_guards(save))
-    reading = _deciding((apply.site, guard) for apply in applies for guard in _reader_guards(apply))
+    writing = deciding_symbols((save.site, guard) for save in writers for guard in writer_guards(save))
+    reading = deciding_symbols((apply.site, guard) for apply in applies for guard in reader_guards(apply))
     for reader in applies:
         yield from _in_memory(reader)
         files = dict.fromkeys(
@@ -283,11 +278,11 @@ def _meeting(
     if reading is None:
         return None
     named = {".".join(one.entry[: i + 1]) for one in writer.parts for i in range(len(one.entry))}
-    settled = _settled(reading, file, written.prefix, ".".join(part.entry), named, written.extra)
-    if settled is None:
+    left = settled(reading, file, written.prefix, ".".join(part.entry), named, written.extra)
+    if left is None:
         return None
     writing = both(part.guard, writer.guard)
-    if writing is None or both(_elsewhere(writing, deciding), _renamed(settled, deciding, plain_symbol)) is None:
+    if writing is None or both(elsewhere(writing, deciding), renamed(left, deciding, plain_symbol)) is None:
         return None
     if written.piece:
         read = msgspec.structs.replace(read, piece=written.piece)
@@ -296,7 +291,7 @@ def _meeting(
     found = _fit(read, written.shape, target.shape)
     if found is fit.VOID:
         return None
-    return Meeting(found, writing, settled, read, target.shape, written.shape)
+    return Meeting(found, writing, left, read, target.shape, written.shape)
 
 
 def arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str) -> Iterator[SourceCase]:
@@ -323,75 +318,3 @@ def arriving(reader: ApplyEvent, file: int, entry: tuple[str, ...], prefix: str)
             whole = found if not found.piece else msgspec.structs.replace(found, piece="", tests=())
             left = msgspec.structs.replace(whole, prefix=prefix, assumed=prefix, filtered=True, merged=own)
             yield SourceCase(one.guard, left)
-
-
-def _settled(guard: Guard, file: int, prefix: str, entry: str, named: set[str], extra: tuple[str, ...]) -> Guard | None:
-    """The guard without what the writer decides: which prefix, which entries and which first key the file has."""
-    left: list[Literal] = []
-    for literal in guard:
-        match = _PREFIX_SYMBOL.match(literal.symbol)
-        if match is not None and int(match.group(1)) == file:
-            if match.group(2) == entry and not literal.accepts(prefix):
-                return None
-            continue
-        match = _HAS_SYMBOL.match(literal.symbol)
-        if match is not None and int(match.group(1)) == file:
-            if not literal.accepts(match.group(2) in named):
-                return None
-            continue
-        match = _BEGINS_SYMBOL.match(literal.symbol)
-        if match is not None and int(match.group(1)) == file:
-            if match.group(3) == entry and not literal.accepts(match.group(2) in extra):
-                return None
-            continue
-        left.append(literal)
-    return frozenset(left)
-
-
-def _writer_guards(save: SaveEvent) -> Iterator[Guard]:
-    return (save.guard | part.guard for part in save.parts if part.content is not None)
-
-
-def _reader_guards(apply: ApplyEvent) -> Iterator[Guard]:
-    return (apply.guard | target.guard for target in apply.targets)
-
-
-def _deciding(guards: Iterable[tuple[Site, Guard]]) -> dict[Site, frozenset[str]]:
-    """For each place the symbols that it is reached with both ways: they tell one model from another.
-
-    What is the same in all cases of a place only says how one gets there (`args.evaluate`), and does not bind the
-    other side.
-    """
-    literals: dict[Site, set[Literal]] = {}
-    for site, guard in guards:
-        found = literals.setdefault(site, set())
-        found.update(guard)
-        found.update(~part for literal in guard for part in literal.parts)
-    return {
-        site: frozenset(plain_symbol(literal.symbol) for literal in found if ~literal in found)
-        for site, found in literals.items()
-    }
-
-
-def _elsewhere(guard: Guard, deciding: frozenset[str]) -> Guard:
-    """The writer's conditions as the reader's run sees them: what belongs to the machine is another symbol there."""
-    return _renamed(guard, deciding, _name_elsewhere)
-
-
-def _renamed(guard: Guard, deciding: frozenset[str], name: Callable[[str], str]) -> Guard:
-    """What the guard says of the deciding symbols, under other names."""
-    left: list[Literal] = []
-    for literal in guard:
-        if literal.parts:
-            parts = _renamed(frozenset(literal.parts), deciding, name)
-            whole = len(parts) == len(literal.parts) and not literal.negated
-            left += [not_all(parts)] if whole else []
-        elif plain_symbol(literal.symbol) in deciding:
-            left.append(Literal(name(literal.symbol), literal.op, literal.constant, literal.negated))
-    return frozenset(left)
-
-
-def _name_elsewhere(symbol: str) -> str:
-    if is_environment(symbol) or "<object" in symbol or symbol.startswith(("exception", "a load", "file ", "prefix ")):
-        return "writer: " + symbol
-    return plain_symbol(symbol)

@@ -6,7 +6,19 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ckptlint.analysis import collectives, entries, key_tests, keys, live, loaded, own_names, picks, shapes, slips
+from ckptlint.analysis import (
+    asked_keys,
+    collectives,
+    entries,
+    key_tests,
+    keys,
+    live,
+    loaded,
+    own_names,
+    picks,
+    shapes,
+    slips,
+)
 from ckptlint.analysis.events import ApplyEvent, SourceCase, StateDictEvent, TargetCase
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both
 from ckptlint.analysis.machine import Machine
@@ -144,7 +156,8 @@ def load(
         strict_value = Opaque("strict")
     strict = bool(strict_value.value) if isinstance(strict_value, Const) else None
     live.note_restore(machine, target, source, site)
-    targets = tuple(TargetCase(guard, shape) for guard, shape in shapes.of_value(machine, target))
+    cases = shapes.of_value(machine, target)
+    targets = tuple(TargetCase(asked_keys.named(machine, guard), shape) for guard, shape in cases)
     sources = tuple(_sources(machine, source))
     slips.note_load(machine, source, targets, positional, keywords, call)
     loaded.note_state_dict(machine, source, sources, site)
@@ -159,7 +172,7 @@ def load(
             targets,
             sources,
             strict,
-            machine.guard,
+            asked_keys.named(machine, machine.guard),
             machine.run,
             handled,
             tuple(machine.calls[-6:]),
@@ -213,7 +226,7 @@ def _sources(machine: Machine, source: Value) -> list[SourceCase]:
             if isinstance(content, Content) and content.file is None and not content.merged:
                 cases += _not_merged(machine, plain, together)
     machine.guard = before
-    return cases
+    return [msgspec.structs.replace(one, guard=asked_keys.named(machine, one.guard)) for one in cases]
 
 
 def _drawn_from(machine: Machine, held: Ref, guard: Guard) -> Iterator[tuple[Ref, Guard, Value]]:

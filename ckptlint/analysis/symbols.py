@@ -17,6 +17,7 @@ from ckptlint.analysis.values import (
     External,
     Function,
     Key,
+    Keys,
     Method,
     Opaque,
     Package,
@@ -70,8 +71,10 @@ def _render(value: Value) -> str:
         return f"<object {value.id}>"
     if isinstance(value, Key):
         return "<key>"
+    if isinstance(value, Keys):
+        return "<keys>" if value.content.file is None else f"<keys of file {value.content.file}>"
     if isinstance(value, Choice):
-        return " | ".join(_render(plain) for _, plain in value.alternatives[:3])
+        return " | ".join(dict.fromkeys(_render(plain) for _, plain in value.alternatives[:3]))
     return "<value>"
 
 

@@ -12,7 +12,7 @@ Where nothing in the body can raise what a handler takes, the handler is dead.
 
 from __future__ import annotations
 
-from ckptlint.analysis import branches, failures, statements
+from ckptlint.analysis import asked_keys, branches, failures, statements
 from ckptlint.analysis.guards import ALWAYS, Guard, Literal, both, covering, negation
 from ckptlint.analysis.machine import Machine, TryBlock
 from ckptlint.analysis.memory import Cell
@@ -119,7 +119,8 @@ def _raised_guard(machine: Machine, node: ir.Try, block: TryBlock) -> Guard:
     if len(together) == 1 and next(iter(together)).parts:
         return together
     frame = machine.frames[-1]
-    return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}", "truthy"),))
+    what = asked_keys.handed_on(machine, node.body)
+    return frozenset((Literal(f"exception at {frame.file}:{frame.unit}:{node.id}{what}", "truthy"),))
 
 
 def expects_failure(node: ir.Expr) -> bool:

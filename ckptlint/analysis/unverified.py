@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from ckptlint.analysis import asked_keys
 from ckptlint.analysis.events import ApplyEvent
 from ckptlint.analysis.pairs import Pair
 from ckptlint.analysis.values import Shape, Site
@@ -47,6 +48,8 @@ def _is_blind(event: ApplyEvent) -> bool:
     """Whether files with and without the prefix arrive as they are, all of them, at what is surely a module."""
     contents = [source.content for source in event.sources if not source.empty]
     if not contents or any(one is None or one.file is None or one.filtered for one in contents):
+        return False
+    if any(asked_keys.files_in(literal.symbol) for source in event.sources for literal in source.guard):
         return False
     if not event.targets or not all(_is_module(target.shape) for target in event.targets):
         return False
