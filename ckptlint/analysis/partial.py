@@ -65,12 +65,12 @@ def partial_loads(store: FactStore, machine: Machine, pairs: Iterable[Pair]) -> 
 
 
 def _of_load(machine: Machine, apply: ApplyEvent, held: Ref, *, nothing: bool) -> PartialLoad | None:
-    merged, one_by_one = picks.merged_at(machine, held)
+    merged, one_by_one, all_names = picks.merged_at(machine, held)
     tests = picks.tests_passed(machine, held)
     if merged is None and (apply.strict is not False or not tests or not picks.is_from_elsewhere(machine, held)):
         return None
     load = apply.call or apply.site
-    whole = not tests and not one_by_one and apply.strict is not False
+    whole = not tests and all_names and apply.strict is not False
     kind = "picked" if merged is None else "filled" if whole else "merged"
     here = [site for symbol in tests if _together(site := machine.notes.member_tests[symbol].site, load)]
     at_once = merged is not None and not one_by_one and _together(merged, load)

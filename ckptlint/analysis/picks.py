@@ -232,8 +232,9 @@ def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Si
     known = machine.info(target).history
     if known is None or not known.own or known.merged is not None:
         return
-    if _is_loaded(value) or any(is_from_elsewhere(machine, ref) for ref in around if ref != target):
-        known.merged, known.one_by_one = site, True
+    is_over_loaded = any(is_from_elsewhere(machine, ref) for ref in around if ref != target)
+    if _is_loaded(value) or is_over_loaded:
+        known.merged, known.one_by_one, known.all_names = site, True, is_over_loaded
 
 
 def _note_added(machine: Machine, target: Ref) -> None:
@@ -331,13 +332,13 @@ def tests_passed(machine: Machine, ref: Ref) -> frozenset[str]:
     return found
 
 
-def merged_at(machine: Machine, ref: Ref) -> tuple[Site | None, bool]:
-    """Where other keys came in among a model's own, and whether one by one."""
+def merged_at(machine: Machine, ref: Ref) -> tuple[Site | None, bool, bool]:
+    """Where other keys came in among a model's own, whether one by one, and whether under all names that they have."""
     for one in origins(machine, ref):
         held = machine.info(one).history
         if held is not None and held.merged is not None:
-            return held.merged, held.one_by_one
-    return None, False
+            return held.merged, held.one_by_one, held.all_names or not held.one_by_one
+    return None, False, False
 
 
 def is_told(machine: Machine, tests: frozenset[str]) -> bool:
