@@ -96,8 +96,7 @@ def text(parts: tuple[str | Opaque, ...]) -> Value:
 def binary(machine: Machine, op: str, left: Value, right: Value) -> Value:
     """`left op right`."""
     if op in ("-", "^") and (isinstance(left, Keys) or isinstance(right, Keys)):
-        picks.note_counted(machine, left)
-        picks.note_counted(machine, right)
+        picks.note_compared(machine, left, right)
     if isinstance(left, Const) and isinstance(right, Const):
         known = _constants(op, left.value, right.value)
         if known is not None:
@@ -182,8 +181,7 @@ def compare(machine: Machine, op: str, left: Value, right: Value, site: Site | N
         symbol = picks.asked(machine, left, right, site)
         return _negate(_contains(machine, left, right, symbol), op == "not in")
     if isinstance(left, Keys) and isinstance(right, Keys):
-        picks.note_counted(machine, left)
-        picks.note_counted(machine, right)
+        picks.note_compared(machine, left, right)
     if op in ("is", "is not"):
         same = _same_class(machine, left, right)
         return _negate(_identical(left, right) if same is None else Const(same), op == "is not")

@@ -53,8 +53,7 @@ def call_method(
         return _of_string(machine, receiver, name, positional, keywords)
     if isinstance(receiver, Keys):
         if name in _OF_SETS:
-            for one in (receiver, *positional):
-                picks.note_counted(machine, one)
+            picks.note_compared(machine, receiver, *positional)
         if name in _YES_OR_NO:
             asked = ", ".join(symbol_of(one) for one in positional)
             return Opaque(shorten(f"{symbol_of(receiver)}.{name}({asked})"))

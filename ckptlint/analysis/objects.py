@@ -53,8 +53,8 @@ class KeyHistory(msgspec.Struct):
     `own`: they are those of a module. `tests` are the tests of membership that they have passed, `drawn_from` the
     objects that they come from; `picked`: each had to pass one, and perhaps none did. `merged` is where others came in
     among the own ones, all at once unless `one_by_one`; then `all_names`: in a loop over their names, so that one that
-    the model lacks comes in too. `counted`: somebody asked for their number. `loaded`: tensors
-    were put in one by one that are none of a model in memory.
+    the model lacks comes in too. `counted`: somebody asked for their number; `compared`: or held them all against other
+    keys. `loaded`: tensors were put in one by one that are none of a model in memory.
     """
 
     own: bool = False
@@ -65,6 +65,7 @@ class KeyHistory(msgspec.Struct):
     one_by_one: bool = False
     all_names: bool = False
     counted: bool = False
+    compared: bool = False
     loaded: bool = False
 
 

@@ -149,10 +149,19 @@ def _tell(machine: Machine, symbol: str) -> None:
 
 
 def note_counted(machine: Machine, value: Value) -> None:
-    """`len(taken)`, `if not taken:`, `set(own) - set(taken)`."""
+    """`len(taken)`, `if not taken:`."""
     for ref in dicts_in(value):
         if machine.info(ref).kind in ("dict", "file", "list"):
             history(machine, ref).counted = True
+
+
+def note_compared(machine: Machine, *values: Value) -> None:
+    """`set(own) - set(taken)`: their keys are held against others, all at once."""
+    for value in values:
+        note_counted(machine, value)
+        for ref in dicts_in(value):
+            if machine.info(ref).kind in ("dict", "file"):
+                history(machine, ref).compared = True
 
 
 # --- dicts ---------------------------------------------------------------------------------------------------------
@@ -357,6 +366,8 @@ def is_checked(machine: Machine, ref: Ref) -> bool:
             return True
         if held is None:
             continue
+        if held.compared:
+            return True
         if held.counted and (one.id in asked_of or held.tests):
             return True
         if held.merged is not None:
