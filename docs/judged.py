@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ BEGIN = "<!-- read by hand: written by docs/judged.py from docs/judged.toml -->\
 END = "<!-- end of what was read by hand -->\n"
 VERDICTS = ("true", "false", "arguable")
 
+Kind = Literal["known", "unseen", "package"]
 Verdict = Literal["true", "false", "arguable"]
 
 
@@ -40,11 +42,15 @@ class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Repository(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One repository as it was at a commit."""
+    """One repository as it was at a commit, or a package of PyPI in a version (in place of the commit).
+
+    `kind`: "known", the rules were made with other lines of it at hand; "unseen", nobody had looked at it; "package".
+    """
 
     name: str
     commit: str
     findings: tuple[Judged, ...]
+    kind: Kind = "known"
 
 
 class Judgements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,8 +64,45 @@ def judgements() -> tuple[Repository, ...]:
     return msgspec.toml.decode((HERE / "judged.toml").read_bytes(), type=Judgements).repository
 
 
+#: What is said above each table, by the kind of what was read.
+INTRODUCTIONS: Mapping[Kind, tuple[str, str]] = {
+    "known": (
+        "Repositories that the rules were made with",
+        "Every finding of a default rule in {count} public repositories, on lines for which the labelled corpus has\n"
+        "no verdict of that rule. The rules were made with other lines of these repositories at hand.",
+    ),
+    "unseen": (
+        "Repositories that nobody had looked at",
+        "Every finding of a default rule in {count} public repositories that no rule was made with; 17 more had no\n"
+        "finding at all.",
+    ),
+    "package": (
+        "Packages of PyPI",
+        "89 packages were run: 301 findings, one of them an error. Read were the error and 60 of the warnings, drawn\n"
+        "at random; they lie in {count} packages. Libraries do worse than scripts: much of what they load is\n"
+        "published or converted weights of one kind, and who calls them is not seen.",
+    ),
+}
+
+
 def section(repositories: tuple[Repository, ...]) -> str:
     """The part as Markdown, with its markers."""
+    lines = [
+        "## Read by hand",
+        "",
+        "Findings were read in the code and judged: *true* when it happens as the message says, *false* when it",
+        "does not or not so, *arguable* when it is so and nobody would care, or when it depends on what is not in",
+        "the repository. A line counts once for a rule. [judged.toml](judged.toml) holds each judgement with its",
+        "reason. The last columns count again after the rules were mended for what was false, which flatters them;",
+        "one reader judged. What was found in packages is told in [trophies.md](trophies.md).",
+        "",
+    ]
+    for kind in INTRODUCTIONS:
+        lines += _table(kind, [one for one in repositories if one.kind == kind])
+    return BEGIN + "\n".join(lines) + END
+
+
+def _table(kind: Kind, repositories: Sequence[Repository]) -> list[str]:
     counts: Counter[tuple[str, str]] = Counter()
     today: Counter[tuple[str, str]] = Counter()
     for repository in repositories:
@@ -67,27 +110,20 @@ def section(repositories: tuple[Repository, ...]) -> str:
             counts[judged.rule, judged.verdict] += len(judged.lines)
             today[judged.rule, judged.now or judged.verdict] += len(judged.lines)
     rules = sorted({rule for rule, _ in counts})
-    lines = [
-        "## Read by hand",
+    title, introduction = INTRODUCTIONS[kind]
+    return [
+        f"### {title}",
         "",
-        f"Every finding of a default rule in {len(repositories)} public repositories, on lines for which the",
-        "labelled corpus has no verdict of that rule, was read in its code and judged: *true* when it happens as",
-        "the message says, *false* when it does not or not so, *arguable* when it is so and nobody would care, or",
-        "when it depends on what is not in the repository. A line counts once for a rule.",
-        "[judged.toml](judged.toml) holds each judgement with its reason. The last columns count again after the",
-        "rules were mended for what was false, which flatters them; the rules were made with other lines of these",
-        "repositories at hand, and one reader judged. Code that nobody has looked at does worse: see",
-        "[trophies.md](trophies.md).",
+        *introduction.format(count=len(repositories)).split("\n"),
         "",
         "| rule | findings | true | false | arguable | share false | findings now | false now | share false now |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(_row(rule, [rule], counts, today) for rule in rules),
         _row("all", rules, counts, today),
         "",
-        "The repositories: " + ", ".join(f"{one.name} ({one.commit[:7]})" for one in repositories) + ".",
+        "They are: " + ", ".join(f"{one.name} ({one.commit[:7]})" for one in repositories) + ".",
         "",
     ]
-    return BEGIN + "\n".join(lines) + END
 
 
 def placed(page: str, part: str) -> str:

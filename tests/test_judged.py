@@ -26,20 +26,22 @@ def judged() -> ModuleType:
     return module
 
 
-def rows(page: str) -> dict[str, list[str]]:
-    """The cells of each row of the table, by its first cell."""
-    part = page[page.index("## Read by hand") :]
+def rows(page: str, title: str) -> dict[str, list[str]]:
+    """The cells of each row of the table under that title, by its first cell."""
+    part = page[page.index(f"### {title}") :].partition("\n### ")[0]
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", part, re.MULTILINE)
     ]
     return {row[0]: row[1:] for row in cells}
 
 
-def test_each_row_counts_the_judgements_of_its_rule(judged):
-    table = rows((HOME / "docs" / "accuracy.md").read_text("utf-8"))
+@pytest.mark.parametrize("kind", ["known", "unseen", "package"])
+def test_each_row_counts_the_judgements_of_its_rule(judged, kind):
+    table = rows((HOME / "docs" / "accuracy.md").read_text("utf-8"), judged.INTRODUCTIONS[kind][0])
     every = [
         (one.rule, one.verdict, one.now or one.verdict)
         for repository in judged.judgements()
+        if repository.kind == kind
         for one in repository.findings
         for _ in one.lines
     ]
