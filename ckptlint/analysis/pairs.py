@@ -23,12 +23,11 @@ from ckptlint.analysis.evidence import (
     SAME_NAME,
     class_evidence,
     path_evidence,
-    plain_symbol,
 )
 from ckptlint.analysis.fit import Fit
 from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.own_names import FOLLOWED, is_extra
-from ckptlint.analysis.settled import deciding_symbols, elsewhere, reader_guards, renamed, settled, writer_guards
+from ckptlint.analysis.settled import binding, deciding_symbols, elsewhere, reader_guards, settled, writer_guards
 from ckptlint.analysis.values import Content, Shape, Site
 
 #: What the evidence for a pair has to add up to.
@@ -203,14 +202,15 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
         content = part.content
         if content is None or content.shape is None:
             continue
-        for source in arriving(reader, file, part.entry, content.prefix):
-            for target in reader.targets:
-                if target.shape is None:
-                    continue
-                close = class_evidence(content.shape, target.shape)
-                if close is None:
-                    continue
-                kinship = close if kinship is None else max(kinship, close)
+        sources = list(arriving(reader, file, part.entry, content.prefix))
+        close_to = [(close, target) for target in reader.targets if (close := _closeness(content, target)) is not None]
+        if sources and close_to:
+            best = max(close for close, _ in close_to)
+            kinship = best if kinship is None else max(kinship, best)
+        for source in sources:
+            if source.content is None or source.content.assumed != content.prefix:
+                continue  # the reader looks at a file with another prefix
+            for close, target in close_to:
                 meeting = _meeting(reader, writer, part, source, target, file, deciding)
                 if meeting is not None:
                     found.append((close, content.origin, meeting))
@@ -233,6 +233,13 @@ def _paired(reader: ApplyEvent, load: LoadEvent, file: int, writer: SaveEvent, d
     if evidence < ENOUGH and not (kinship == SAME_CLASS and evidence > 0):
         return None
     return Pair(reader, writer, origin, evidence, _pieces_joined(meetings), named >= SAME_NAME, kinship)
+
+
+def _closeness(content: Content, target: TargetCase) -> int | None:
+    """How much the classes of what was written and of what is loaded into speak for each other; None: against."""
+    if content.shape is None or target.shape is None:
+        return None
+    return class_evidence(content.shape, target.shape)
 
 
 def _whole_file(reader: ApplyEvent, writer: SaveEvent, file: int) -> tuple[Site | None, int | None, list[Meeting]]:
@@ -265,13 +272,13 @@ def _meeting(
     file: int,
     deciding: frozenset[str],
 ) -> Meeting | None:
-    """The two cases together, None when they exclude each other or the reader looks at another prefix."""
+    """The two cases together, None when they exclude each other."""
     written, read = part.content, source.content
     assert written is not None
     assert written.shape is not None
     assert read is not None
     assert target.shape is not None
-    if read.assumed != written.prefix or (is_extra(read.piece) and read.piece not in written.extra):
+    if is_extra(read.piece) and read.piece not in written.extra:
         return None
     reading = both(source.guard, target.guard)
     reading = both(reading, reader.guard) if reading is not None else None
@@ -282,7 +289,7 @@ def _meeting(
     if left is None:
         return None
     writing = both(part.guard, writer.guard)
-    if writing is None or both(elsewhere(writing, deciding), renamed(left, deciding, plain_symbol)) is None:
+    if writing is None or both(elsewhere(writing, deciding), binding(left, deciding)) is None:
         return None
     if written.piece:
         read = msgspec.structs.replace(read, piece=written.piece)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 from ckptlint.analysis import asked_keys
 from ckptlint.analysis.events import ApplyEvent, SaveEvent
@@ -80,17 +81,24 @@ def deciding_symbols(guards: Iterable[tuple[Site, Guard]]) -> dict[Site, frozens
     }
 
 
+@lru_cache(maxsize=1 << 12)
 def elsewhere(guard: Guard, deciding: frozenset[str]) -> Guard:
     """The writer's conditions as the reader's run sees them: what belongs to the machine is another symbol there."""
-    return renamed(guard, deciding, _name_elsewhere)
+    return _renamed(guard, deciding, _name_elsewhere)
 
 
-def renamed(guard: Guard, deciding: frozenset[str], name: Callable[[str], str]) -> Guard:
+@lru_cache(maxsize=1 << 12)
+def binding(guard: Guard, deciding: frozenset[str]) -> Guard:
+    """The reader's conditions, as far as they bind the writer's run."""
+    return _renamed(guard, deciding, plain_symbol)
+
+
+def _renamed(guard: Guard, deciding: frozenset[str], name: Callable[[str], str]) -> Guard:
     """What the guard says of the deciding symbols, under other names."""
     left: list[Literal] = []
     for literal in guard:
         if literal.parts:
-            parts = renamed(frozenset(literal.parts), deciding, name)
+            parts = _renamed(frozenset(literal.parts), deciding, name)
             whole = len(parts) == len(literal.parts) and not literal.negated
             left += [not_all(parts)] if whole else []
         elif plain_symbol(literal.symbol) in deciding:
