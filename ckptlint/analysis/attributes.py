@@ -11,7 +11,7 @@ import re
 
 from ckptlint.analysis import classes, entries, functions, imports, loaded, results, shapes, training
 from ckptlint.analysis.events import LoadedUnwrapEvent, ModuleAccessEvent, TensorEvent
-from ckptlint.analysis.guards import Guard, both
+from ckptlint.analysis.guards import Guard, both, covering, negation
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -103,7 +103,7 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
     sure = not absent and bool(results) and not any(isinstance(value, Opaque) for _, value in results)
     for block in machine.tries[-1:]:
         block.sure = sure and block.sure is not False
-    handled = _note_missing(machine, absent)
+    handled = _note_missing(machine, absent, always=len(absent) == len(alternatives(machine.narrow(owner))))
     if present or absent:
         chains = dict.fromkeys(shape.wrappers for _, shape in shapes.of_value(machine, owner)) if present else ()
         machine.events.accesses.append(
@@ -122,6 +122,8 @@ def _unwrap(machine: Machine, owner: Value, name: str, site: Site) -> Value:
         )
     if not results:
         return Opaque(shorten(f"{symbol_of(owner)}.{name}"))
+    if handled:  # the rest of the `try` is for those that have it
+        machine.guard = both(before, covering(negation(absent))) or before
     return choose(results, "unwrapped")
 
 
@@ -146,13 +148,14 @@ def _is_of_project(machine: Machine, plain: Value) -> bool:
     return inner is not None and all(_is_of_project(machine, one) for _, one in alternatives(inner))
 
 
-def _note_missing(machine: Machine, absent: list[Guard]) -> bool:
-    """Tell the `try` around that an AttributeError is raised in these cases."""
+def _note_missing(machine: Machine, absent: list[Guard], *, always: bool) -> bool:
+    """Tell the `try` around that an AttributeError is raised in these cases, or always."""
     if not absent:
         return False
     for block in reversed(machine.tries):
         if block.catches_any("AttributeError"):
             block.raised.extend(absent)
+            block.failed = always and block is machine.tries[-1]
             return True
     return False
 

@@ -36,10 +36,12 @@ def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> b
     outcomes: list[tuple[Cases, dict[Cell, Value | None]]] = []
     ends: list[Guard | None] = []
     newest = machine.memory.owners
+    failed: list[bool] = []
     for guards, action in live:
         machine.guard = both(before, covering(guards)) or before
         mark = machine.memory.mark()
         alive = action()
+        failed.append(_taken_back(machine))
         after = machine.guard
         written = machine.memory.rollback(mark)
         # What a branch that ends in return or raise has written to locals does not matter any more, but the objects
@@ -48,7 +50,17 @@ def branch(machine: Machine, cases: list[tuple[Cases, Callable[[], bool]]]) -> b
         ends.append(after if alive else None)
     join(machine, outcomes, newest)
     machine.guard = _guard_after(before, [guards for guards, _ in live], ends)
+    if all(failed):
+        machine.tries[-1].failed = True
     return any(end is not None for end in ends)
+
+
+def _taken_back(machine: Machine) -> bool:
+    """Whether the branch has ended in an exception that is handled; the next one has not."""
+    failed = machine.has_failed
+    if failed:
+        machine.tries[-1].failed = False
+    return failed
 
 
 def _guard_after(before: Guard, cases: list[Cases], ends: list[Guard | None]) -> Guard:

@@ -146,13 +146,14 @@ class TryBlock(msgspec.Struct):
     """A `try` being run: under which guards its body is known to raise, and what the handlers catch.
 
     `sure` says that `.module` was read in its body, and was there each time; `forgiving` that a load with strict=False
-    stands there, which no keys make fail.
+    stands there, which no keys make fail; `failed` that an attribute was read there which certainly is not.
     """
 
     catches: frozenset[str]
     raised: list[Guard] = []
     sure: bool | None = None
     forgiving: bool = False
+    failed: bool = False
 
     def catches_any(self, exception: str) -> bool:
         """Whether a handler takes that exception: by name, by a base, or by taking everything."""
@@ -218,6 +219,11 @@ class Machine:
         self.rounds = Rounds()
         self.seen = Seen()
         self._lines: dict[str, list[str]] = {}
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the body of the `try` being run has ended in an exception that its handlers take."""
+        return bool(self.tries) and self.tries[-1].failed
 
     # --- objects ---------------------------------------------------------------------------------------------------
 

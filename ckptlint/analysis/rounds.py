@@ -54,6 +54,8 @@ def _from(machine: Machine, node: ir.For, items: Sequence[Value]) -> bool:
     left = [*broken, *(guard - before for guard, _ in frame.returned[returned:])]
     if ALWAYS in left:
         return ALWAYS in broken
+    if machine.has_failed:
+        return False
     if not left or len(left) > _MOST_WAYS or sum(map(len, left)) > _MOST_LITERALS:
         return _from(machine, node, items[1:])
     rest: tuple[Guard, ...] = negation(left)

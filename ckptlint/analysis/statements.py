@@ -62,7 +62,7 @@ def run_block(machine: Machine, block: Sequence[ir.Stmt]) -> bool:
     reached = True
     for statement in block:
         machine.steps.tick()
-        if not _DISPATCH[type(statement)](machine, statement):
+        if not _DISPATCH[type(statement)](machine, statement) or machine.has_failed:
             reached = False
             break
     frame.ruled_out = ruled_out
@@ -134,7 +134,8 @@ def _return(machine: Machine, node: ir.Return) -> bool:
     value = NONE if node.value is None else expressions.evaluate(machine, node.value)
     if machine.rounds.table:
         live.note_return(machine, value, node)
-    machine.frames[-1].returned.append((machine.guard, value))
+    if not machine.has_failed:
+        machine.frames[-1].returned.append((machine.guard, value))
     return False
 
 

@@ -7,7 +7,8 @@ A handler is run under the condition that the body is known to fail under, where
     except AttributeError:
         sd = model.state_dict()            run under not P: bare
 
-Where nothing in the body can raise what a handler takes, the handler is dead.
+Where nothing in the body can raise what a handler takes, the handler is dead; where the body always raises, the rest of
+the body is.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def _run(machine: Machine, node: ir.Try) -> bool:
     failures.note_failed(machine, node, loads, files, copies)
     attempts = tuple(event.site for event in machine.events.applies[loads:] if event.handled)
     failed_before = machine.failed
+    if block.failed:
+        machine.guard = before
+        return _handled(machine, node)
     # Handlers of what does not happen: a `.module` that is not missing, keys that a forgiving load does not mind.
     dead = (block.sure and block.catches <= _NO_ATTRIBUTE) or (block.forgiving and block.catches <= _NO_KEYS)
     handlers: tuple[ir.Handler, ...] = () if dead and not block.raised else node.handlers
@@ -84,6 +88,21 @@ def _run(machine: Machine, node: ir.Try) -> bool:
     if node.final:
         return statements.run_block(machine, node.final) and any_alive
     return any_alive
+
+
+def _handled(machine: Machine, node: ir.Try) -> bool:
+    """Go on in the handler of a missing attribute, from where the body was left."""
+    handler = next(one for one in node.handlers if _takes(one, "AttributeError"))
+    if handler.name is not None:
+        bind(machine, handler.name, Opaque("exception"))
+    machine.handling += 1
+    alive = statements.run_block(machine, handler.body)
+    machine.handling -= 1
+    return statements.run_block(machine, node.final) and alive if node.final else alive
+
+
+def _takes(handler: ir.Handler, exception: str) -> bool:
+    return TryBlock(frozenset(_caught(handler.exception))).catches_any(exception)
 
 
 #: What a handler for a missing attribute catches.
