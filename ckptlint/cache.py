@@ -8,8 +8,9 @@ was made from, so that nothing is ever out of date:
     .ckptlint_cache/<stamp>/facts/3f/3fa9...     one file's facts, by the digest of its bytes
     .ckptlint_cache/<stamp>/files/...            one root's `FileIndex`
 
-The stamp names the version and the code that made the values. A value is written under another name and then renamed,
-behind a checksum. A write that fails turns writing off for the rest of the run; `problem` says why.
+The stamp names the version and the code that made the values; `cache_folder` takes out those of old ones. A value is
+written under another name and then renamed, behind a checksum. A write that fails turns writing off for the rest of the
+run; `problem` says why.
 
 `FileIndex` spares the reading of files that have not changed, as git does: a file with the size, times and inode of
 last time has the digest of last time. A file that was written within two seconds of being read may have been written
@@ -19,7 +20,6 @@ twice in one tick of the clock, so it is not trusted but read again.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,9 @@ import msgspec
 
 FOLDER = ".ckptlint_cache"
 RACY_NANOSECONDS = 2_000_000_000
-_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of ckptlint.\n"
+INDEXES = "files"
+IGNORE = "*\n"
+TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of ckptlint.\n"
 _CHECKSUM = 8
 
 
@@ -55,7 +57,7 @@ class Cache:
     def __init__(self, folder: Path, stamp: str) -> None:
         self.folder = folder
         self.problem: str | None = None
-        self._stamped = folder / stamp
+        self.stamped = folder / stamp
         self._made: set[Path] = set()
 
     def read(self, kind: str, key: str) -> bytes | None:
@@ -85,25 +87,23 @@ class Cache:
         except OSError as error:
             self.problem = f"the cache folder {self.folder} cannot be written: {error.strerror or error}"
 
-    def clear(self) -> bool:
-        """Remove the folder if ckptlint made it; False when there is none, or it is somebody else's."""
-        if not (self.folder / "CACHEDIR.TAG").is_file():
-            return False
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return not self.folder.exists()
-
     def _path(self, kind: str, key: str) -> Path:
-        return self._stamped / kind / key[:2] / key
+        return self.stamped / kind / key[:2] / key
 
     def _make(self, folder: Path) -> None:
         if folder in self._made:
             return
-        if not (self.folder / "CACHEDIR.TAG").exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n")
-            (self.folder / "CACHEDIR.TAG").write_text(_TAG)
+        if not self._made:
+            self._make_own()
         folder.mkdir(parents=True, exist_ok=True)
         self._made.add(folder)
+
+    def _make_own(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.folder.name == FOLDER or not any(self.folder.iterdir()):  # a folder with other things keeps its own
+            for name, text in ((".gitignore", IGNORE), ("CACHEDIR.TAG", TAG)):
+                if not (self.folder / name).exists():
+                    (self.folder / name).write_text(text)
 
 
 def _checksum(kind: str, key: str, value: bytes) -> bytes:
@@ -160,12 +160,12 @@ class FileIndex:
         """Write the records of these files, if there is anything new, and forget all others."""
         kept = {relative: self._records[relative] for relative in sorted(files) if relative in self._records}
         if self._changed or len(kept) != len(self._records):
-            self._cache.write("files", self._key, msgspec.msgpack.encode(kept))
+            self._cache.write(INDEXES, self._key, msgspec.msgpack.encode(kept))
             self._records = kept
             self._changed = False
 
     def _load(self) -> dict[str, FileRecord]:
-        stored = self._cache.read("files", self._key)
+        stored = self._cache.read(INDEXES, self._key)
         if stored is None:
             return {}
         try:

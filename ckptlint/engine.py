@@ -19,6 +19,7 @@ import msgspec
 
 from ckptlint import __version__
 from ckptlint.cache import Cache, FileIndex, stamp_of
+from ckptlint.cache_folder import tidy
 from ckptlint.earlier import earlier_or_new
 from ckptlint.facts.store import FactStore
 from ckptlint.findings import Finding, Severity
@@ -163,6 +164,8 @@ def check(job: Job, analyzer: Analyzer, *, with_refused: bool = False) -> Outcom
         reported += verdict.unused if UNUSED in policy.enabled else ()
         guarded += verdict.silenced
     store.save()
+    if cache is not None:
+        tidy(cache)
     lowest = _RANK[job.min_severity]
     kept = [finding for finding in reported if _RANK[finding.severity] >= lowest]
     remarks = (cache.problem,) if cache is not None and cache.problem is not None else ()

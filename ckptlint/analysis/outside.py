@@ -133,13 +133,11 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
     wrapper = knowledge.wrapper(name)
     if wrapper is not None:
         return _wrapped(machine, name, given, site)
-    save = knowledge.save(name)
-    if save is not None:
-        return _saved(machine, save, given, site)
-    load = knowledge.load(name)
-    if load is not None:
+    if knowledge.load(name) is not None:
         slips.note_read(machine, name, keywords, site)
-        return _loaded(machine, load, given, site)
+    known = _known_by_name(machine, name, given, site)
+    if known is not None:
+        return known
     if knowledge.fetch(name) is not None:
         return files.fetched(machine, name, site)
     through = knowledge.through(name)
@@ -149,14 +147,11 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
                 WrapEvent(site, "", "fully_shard", machine.guard, machine.run, True, machine.entry)
             )
         return _given_back(name, given)
-    if knowledge.rank_zero(name) is not None or name == collectives.FIRST_ONLY_CALL:
+    if name == collectives.FIRST_ONLY_CALL:
         return collectives.first_only(machine, given, site)
     pick = knowledge.pick(name)
     if pick is not None:
         return state_dicts.picked(machine, argument(given, *pick.given), argument(given, *pick.own), site)
-    unwrap = knowledge.unwrap(name)
-    if unwrap is not None and positional:
-        return modules.unwrapped(machine, positional[0], unwrap.tokens)
     gather = knowledge.gather(name)
     if gather is not None and positional:
         return state_dicts.gathered(machine, positional[0], gather, site)
@@ -169,6 +164,23 @@ def _by_knowledge(machine: Machine, name: str, given: Arguments, site: Site) -> 
         if inner is not None:
             wrapped = modules.prepare(machine, preparer, (inner,), site)
             return TupleValue((wrapped, Opaque("optimizer"), Opaque("loader"), Opaque("scheduler")))
+    return None
+
+
+def _known_by_name(machine: Machine, name: str, given: Arguments, site: Site) -> Value | None:
+    """What is known alike of functions and of methods, `lightning.Fabric.save`: by their dotted names."""
+    knowledge = machine.knowledge
+    if knowledge.rank_zero(name) is not None:
+        return collectives.first_only(machine, given, site)
+    save = knowledge.save(name)
+    if save is not None:
+        return _saved(machine, save, given, site)
+    load = knowledge.load(name)
+    if load is not None:
+        return _loaded(machine, load, given, site)
+    unwrap = knowledge.unwrap(name)
+    if unwrap is not None and given[0]:
+        return modules.unwrapped(machine, given[0][0], unwrap.tokens)
     return None
 
 
@@ -236,20 +248,12 @@ def foreign_method(
     knowledge = machine.knowledge
     given = (positional, keywords)
     collectives.noted(machine, dotted, given, site)
-    if knowledge.rank_zero(dotted) is not None:
-        return collectives.first_only(machine, given, site)
     preparer = knowledge.preparers.get((cls.name, name))
     if preparer is not None:
         return modules.prepare(machine, preparer, positional, site)
-    save = knowledge.save(dotted)
-    if save is not None:
-        return _saved(machine, save, given, site)
-    load = knowledge.load(dotted)
-    if load is not None:
-        return _loaded(machine, load, given, site)
-    unwrap = knowledge.unwrap(dotted)
-    if unwrap is not None and positional:
-        return modules.unwrapped(machine, positional[0], unwrap.tokens)
+    known = _known_by_name(machine, dotted, given, site)
+    if known is not None:
+        return known
     if name == "get_state_dict" and positional:
         inner = modules.unwrapped(machine, positional[0], ("module",))
         return state_dicts.of_value(machine, inner, site)

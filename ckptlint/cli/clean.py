@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
+from pathlib import Path
 
-from ckptlint.cache import FOLDER
+from ckptlint.cache_folder import remove
 from ckptlint.cli.settings import cache_folder
 from ckptlint.config import Configs
 from ckptlint.discovery import find_root, real_path
@@ -31,16 +31,10 @@ def run(args: argparse.Namespace) -> int:
     for folder in folders:
         if not os.path.isdir(folder):
             continue
-        if not is_cache(folder):
-            raise Failure(f"{folder} does not look like a cache of ckptlint (no CACHEDIR.TAG): remove it by hand")
         try:
-            shutil.rmtree(folder)
+            if not remove(Path(folder)):
+                raise Failure(f"{folder} holds no cache of ckptlint: nothing is removed")
         except OSError as error:
             raise Failure(f"{folder}: cannot be removed: {error.strerror or error}") from None
         print(f"Removed cache at: {folder}", file=sys.stderr)
     return 0
-
-
-def is_cache(folder: str) -> bool:
-    """Whether a folder is one that ckptlint made: nothing else may be deleted."""
-    return os.path.basename(folder) == FOLDER or os.path.isfile(os.path.join(folder, "CACHEDIR.TAG"))

@@ -254,18 +254,6 @@ def test_a_folder_that_cannot_be_made_turns_writing_off(tmp_path: Path, at: str)
     assert cache.read("facts", "aa") is None
 
 
-def test_the_folder_keeps_itself_out_of_git_and_only_ours_is_removed(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "cache", "v1")
-    assert not cache.clear()
-    cache.write("facts", "aa", b"value")
-    assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"
-    assert not list((tmp_path / "cache").rglob(".new-*"))
-    assert cache.clear()
-    (tmp_path / "mine").mkdir()
-    assert not Cache(tmp_path / "mine", "v1").clear()
-    assert (tmp_path / "mine").exists()
-
-
 def test_digests_know_where_the_parts_end(tmp_path: Path) -> None:
     assert digest_of(b"ab", b"c") != digest_of(b"a", b"bc")
     code = tmp_path / "a.py"
