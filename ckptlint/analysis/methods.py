@@ -6,6 +6,7 @@ from ckptlint.analysis import collectives, entries, keys, live, loaded, modules,
 from ckptlint.analysis.arithmetic import numeric_kind, pieces, text
 from ckptlint.analysis.guards import ALWAYS
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
     NONE,
@@ -281,7 +282,8 @@ def _of_string(
     if name == "format":
         return _format(parts, positional, keywords)
     if name == "join" and positional and isinstance(receiver, Const):
-        return _join(machine, str(receiver.value), positional[0])
+        between = str(receiver.value)
+        return spread(machine, positional[0], lambda one: _join(machine, between, one))
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
         known = _constant_method(receiver.value, name, positional)
         if known is not None:
