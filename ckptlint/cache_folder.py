@@ -16,6 +16,7 @@ here raises OSError: a cache that cannot be tidied is left as it is.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import time
@@ -36,7 +37,7 @@ _STAMP = re.compile(r"\d+\.\d[\w.+]*-[0-9a-f]{12}")
 def tidy(cache: Cache, now: float | None = None) -> None:
     """Note that the cache is used, and once a day take out what is long out of use; `now`: seconds since 1970."""
     now = time.time() if now is None else now
-    if not cache.stamped.is_dir():  # nothing could be written
+    if not os.path.isdir(cache.stamped):  # nothing could be written; Path.is_dir raises where it may not look
         return
     used = cache.stamped / "used"
     if now - _written(used) < DAY:
@@ -96,7 +97,7 @@ def _stamps(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     for path in inside:
-        if _STAMP.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+        if _STAMP.fullmatch(path.name) and not path.is_symlink() and os.path.isdir(path):
             yield path
 
 

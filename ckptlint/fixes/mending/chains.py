@@ -58,6 +58,11 @@ def marks_of(shape: Shape) -> Marks:
     return tuple(mark for mark in shape.wrappers if mark.token)
 
 
+def marks_of_cases(shapes: Sequence[Shape | None]) -> list[Marks]:
+    """The wrappers in each case. Of a module that is not known those that were seen to be put on are: `DDP(net)`."""
+    return [marks_of(shape) if shape is not None else () for shape in shapes]
+
+
 def has_inner(shape: Shape, depth: int = 0) -> bool:
     """Whether some part of the module is wrapped by itself."""
     return depth < 8 and any(marks_of(child) or has_inner(child, depth + 1) for _, child in shape.children)

@@ -17,7 +17,7 @@ from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import TOKENS, Shape, Site
 from ckptlint.findings import Edit
 from ckptlint.fixes.mending.arrival import Arrival, from_memory, given
-from ckptlint.fixes.mending.chains import KEPT, keys_chain, marks_of, target_chain
+from ckptlint.fixes.mending.chains import KEPT, keys_chain, marks_of_cases, target_chain
 from ckptlint.fixes.mending.group import Places, places
 from ckptlint.fixes.mending.sources import Sources
 from ckptlint.fixes.mending.syntax import path_to, span, statement_of
@@ -58,10 +58,7 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
         return Declined("the beginning of every key is cut off")
     if any(arrival.content.piece and arrival.works is False for arrival in found):
         return Declined("it takes the name of a part of the model for a prefix")
-    shapes = [case.shape for event in events for case in event.targets]
-    marks = [marks_of(shape) for shape in shapes if shape is not None and shape.known]
-    if len(marks) < len(shapes):
-        marks.append(())
+    marks = marks_of_cases([case.shape for event in events for case in event.targets])
     if any(mark.wrapper in KEPT for case in marks for mark in case):
         return Declined("the target is an averaged model, which keeps its own keys")
     file = project.derived(Sources)[reader.file]

@@ -14,7 +14,7 @@ import ast
 from ckptlint.analysis.solve import Project
 from ckptlint.analysis.values import TOKENS, Content, Site
 from ckptlint.findings import Edit
-from ckptlint.fixes.mending.chains import KEPT, has_inner, marks_of, target_chain
+from ckptlint.fixes.mending.chains import KEPT, has_inner, marks_of_cases, target_chain
 from ckptlint.fixes.mending.group import Places, places
 from ckptlint.fixes.mending.sources import Sources
 from ckptlint.fixes.mending.syntax import path_to, span
@@ -53,11 +53,8 @@ def bare(project: Project, origin: Site) -> tuple[Edit, ...] | Declined:
         # Code that looks for a prefix may find it in such a name, where the wrapper's is no longer in front.
         if content.shape is not None and any(name in TOKENS for name, _ in content.shape.children):
             return Declined("a part of the model is called like the child of a wrapper")
-    cases = [case.shape for event in project.events.state_dicts if event.site == origin for case in event.cases]
-    known = [shape for shape in cases if shape is not None and shape.known]
-    marks = [marks_of(shape) for shape in known]
-    if len(known) < len(cases):
-        marks.append(())
+    events = [event for event in project.events.state_dicts if event.site == origin]
+    marks = marks_of_cases([case.shape for event in events for case in event.cases])
     if any(mark.wrapper in KEPT for case in marks for mark in case):
         return Declined("an averaged model has its own keys")
     file = project.derived(Sources)[origin.file]
