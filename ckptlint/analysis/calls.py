@@ -7,6 +7,7 @@ from ckptlint.analysis import (
     classes,
     expressions,
     functions,
+    gathered,
     live,
     loaded,
     methods,
@@ -50,6 +51,8 @@ def evaluate_call(machine: Machine, node: ir.Call) -> Value:
         owner = expressions.evaluate(machine, node.func.value)
         positional, keywords = arguments(machine, node)
         name = node.func.name
+        if name == "copy_" and positional:
+            gathered.copy(machine, owner, positional[0])
         if name in live.TRAINING:
             machine.rounds.trained += 1
             machine.seen.stepped.add(symbol_of(owner))

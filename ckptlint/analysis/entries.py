@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ckptlint.analysis import key_tests, keys, live, own_names, picks, results
+from ckptlint.analysis import gathered, key_tests, keys, live, own_names, picks, results
 from ckptlint.analysis.guards import PREFIX_OF_FILE, Guard, Literal
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -162,8 +162,8 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
             return value
     bulk = machine.get(owner, BULK)
     if isinstance(index, Key):
-        own = info.history is not None and info.history.own and isinstance(bulk, Content)
-        return TensorValue(bulk if own and isinstance(bulk, Content) else keys.written(index), owner.id)
+        own = bulk is not None and info.history is not None and info.history.own
+        return _tensor(bulk, index, owner) if own and bulk is not None else TensorValue(keys.written(index), owner.id)
     if info.kind == "list" and bulk is not None:
         return bulk
     if bulk is not None and bulk != NONE:
@@ -184,6 +184,17 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
     if present and not isinstance(index, Const):
         return choose([(frozenset(), value) for value in present[:8]], "entry")
     return Opaque(shorten(f"<object {owner.id}>[{symbol_of(index)}]"))
+
+
+def _tensor(bulk: Value, key: Key, owner: Ref) -> Value:
+    """`own[name]`: a tensor of a model's own state dict, asked for by whatever key."""
+    return choose(
+        [
+            (guard, TensorValue(plain if isinstance(plain, Content) else keys.written(key), owner.id, key=key))
+            for guard, plain in alternatives(bulk)
+        ],
+        "tensor",
+    )
 
 
 def _entry_name(names: dict[str, Site | None], index: Const) -> str:
@@ -263,13 +274,9 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
     if info.taken is not None or isinstance(index, (Key, Choice)):
         live.note_entry(machine, owner, value, site)
     if isinstance(index, Choice):
-        _set_each(machine, owner, index, value)
+        _set_each(machine, owner, index)
     elif isinstance(index, Key):
-        # what `continue` has left behind in the guard holds for each key that gets so far
-        content = key_tests.passed(keys.written(index), key_tests.tests_in(machine.guard))
-        before = machine.get(owner, BULK)
-        filled = before is not None and index.content.file is None and _is_out_of_a_file(before)
-        machine.memory.write(owner.id, BULK, _merged(before, content) if before is not None and filled else content)
+        gathered.put(machine, owner, index)
     elif isinstance(index, Const):
         machine.set(owner, _entry_name(info.names, index), value, site)
     elif isinstance(value, Ref):
@@ -279,21 +286,10 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
         info.grown = True
 
 
-def _is_out_of_a_file(bulk: Value) -> bool:
-    """Whether these are keys of a file, or unknown ones, to which those of a model can only come in addition."""
-    return any(
-        isinstance(plain, Opaque) or (isinstance(plain, Content) and plain.file) for _, plain in alternatives(bulk)
-    )
-
-
-def _set_each(machine: Machine, owner: Ref, index: Choice, value: Value) -> None:
+def _set_each(machine: Machine, owner: Ref, index: Choice) -> None:
     """`d[key] = v` where the key differs from case to case."""
     if any(isinstance(plain, Key) for _, plain in index.alternatives):
-        before = machine.get(owner, BULK) or NONE
-        cases = [
-            (guard, keys.written(plain) if isinstance(plain, Key) else before) for guard, plain in index.alternatives
-        ]
-        machine.memory.write(owner.id, BULK, choose(own_names.rejoined(cases), "bulk"))
+        gathered.put(machine, owner, index)
     else:
         machine.info(owner).grown = True
 
@@ -357,28 +353,8 @@ def merge_into(machine: Machine, target: Ref, source: Value, site: Site | None =
             machine.memory.write(target.id, BULK, bulk)
             live.note_shallow(machine, target, source)
         else:
-            machine.memory.write(target.id, BULK, _merged(before, bulk))
+            machine.memory.write(target.id, BULK, gathered.merged(before, bulk))
     for name in list(info.names):
         value = machine.get(source, name)
         if value is not None and name != BULK:
             machine.set(target, name, value, info.names[name])
-
-
-def _merged(before: Value, added: Value) -> Value:
-    """The bulk of a dict that gets another's keys: those of elsewhere, picked for the model, take the place of its own.
-
-    A file that this very run has written is elsewhere too.
-    """
-    picked = [plain for _, plain in alternatives(added) if isinstance(plain, Content) and plain.filtered]
-    own = before.origin if isinstance(before, Content) and before.shape is not None else None
-    if own is not None and picked and all(one.file or one.origin != own for one in picked):
-        cases: list[tuple[Guard, Value]] = [
-            (guard, msgspec.structs.replace(plain, merged=True) if isinstance(plain, Content) else before)
-            for guard, plain in alternatives(added)
-        ]
-        return choose(cases, "bulk")
-    cases = [
-        (guard, with_flags(plain, filtered=True) if isinstance(plain, Content) else plain)
-        for guard, plain in alternatives(before)
-    ]
-    return choose(cases, "bulk")

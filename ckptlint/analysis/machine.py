@@ -120,8 +120,8 @@ class Frame(msgspec.Struct):
     """A function being run: its scope in memory, the code, and what it has returned so far.
 
     `owner` is the class whose body or method this is, `given` are the arguments; `looping` is what the loops go over,
-    `not_among` the tests of membership that some keys have failed for which the branch is run, `ruled_out` what names
-    do not mean, `broken` where a `break` has left the loop being run.
+    `among` and `not_among` the tests of membership that some keys have passed, or failed, for which the branch is run,
+    `ruled_out` what names do not mean, `broken` where a `break` has left the loop being run.
     """
 
     scope: int
@@ -135,6 +135,7 @@ class Frame(msgspec.Struct):
     given: tuple[Value, ...] = ()
     returned: list[tuple[Guard, Value]] = []
     looping: list[Ref] = []
+    among: frozenset[str] = frozenset()
     not_among: frozenset[str] = frozenset()
     ruled_out: Mapping[str, tuple[Value, frozenset[Value]]] = {}
     broken: list[Guard] = []

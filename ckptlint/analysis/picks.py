@@ -101,20 +101,28 @@ def tests_of(machine: Machine, guard: Guard, *, negated: bool) -> frozenset[str]
 
 
 def run_branch(machine: Machine, test: ir.Expr, cases: Sequence[Guard], action: Callable[[], bool]) -> bool:
-    """Do `action`, the branch of `test` for `cases`, and note of which tests of membership it is the other branch.
+    """Do `action`, the branch of `test` for `cases`, and note of which tests of membership it is a branch.
 
-    The guard alone does not tell: `if k not in own` is taken by all keys of a file with another prefix, too.
+    The guard alone does not tell: `if k not in own` is taken by all keys of a file with another prefix, too, and where
+    `own` is one of several dicts, no test holds in all cases.
     """
     failed = frozenset[str]().union(*(tests_of(machine, guard, negated=True) for guard in cases))
-    if not failed:
+    held = frozenset[str]().union(*(tests_of(machine, guard, negated=False) for guard in cases))
+    if not failed and not held:
         return action()
     frame = machine.frames[-1]
     asked_here = {machine.site(node) for node in inside(test) if isinstance(node, ir.Compare)}
-    before = frame.not_among
-    frame.not_among = before.union(one for one in failed if machine.notes.member_tests[one].site in asked_here)
+    before = frame.among, frame.not_among
+    frame.among = frame.among.union(one for one in held if machine.notes.member_tests[one].site in asked_here)
+    frame.not_among = frame.not_among.union(one for one in failed if machine.notes.member_tests[one].site in asked_here)
     alive = action()
-    frame.not_among = before
+    frame.among, frame.not_among = before
     return alive
+
+
+def _passed(machine: Machine) -> frozenset[str]:
+    """The tests of membership that the keys have passed of which something is made here."""
+    return tests_of(machine, machine.guard, negated=False) | machine.frames[-1].among
 
 
 def is_telling(node: ir.Call) -> bool:
@@ -227,7 +235,7 @@ def note_put(machine: Machine, target: Ref, index: Value, value: Value, site: Si
     if machine.info(target).kind != "dict" or isinstance(index, Const):
         return
     around = machine.frames[-1].looping
-    tests = _of_others(machine, target, tests_of(machine, machine.guard, negated=False))
+    tests = _of_others(machine, target, _passed(machine))
     _note_added(machine, target)
     if tests:
         held = history(machine, target)
@@ -262,6 +270,11 @@ def _of_others(machine: Machine, target: Ref, tests: frozenset[str]) -> frozense
     return frozenset(one for one in tests if machine.notes.member_tests[one].container != itself)
 
 
+def is_picking(machine: Machine, target: Ref) -> bool:
+    """Whether only such keys come into a dict here that some other dict has too."""
+    return bool(_of_others(machine, target, _passed(machine)))
+
+
 def _is_loaded(value: Value) -> bool:
     """A tensor out of a file."""
     return any(isinstance(plain, TensorValue) and plain.content.file is not None for _, plain in alternatives(value))
@@ -275,7 +288,7 @@ def _may_be_loaded(value: Value) -> bool:
 
 def note_copy_of_tensor(machine: Machine, tensor: TensorValue, given: Value, site: Site) -> None:
     """`own[name].copy_(tensor)`: a load of one key, by hand."""
-    tests = tests_of(machine, machine.guard, negated=False)
+    tests = _passed(machine)
     is_own = tensor.content.file is None and tensor.content.shape is not None
     if tests and is_own and _may_be_loaded(given):
         machine.events.copies.append(CopyEvent(site, tests))

@@ -178,12 +178,14 @@ class Keys(msgspec.Struct, frozen=True):
 class TensorValue(msgspec.Struct, frozen=True):
     """A tensor out of a state dict.
 
-    `holder` is the dict that it came out of, 0 when it is a copy; `moved` tells that it went to the CPU.
+    `holder` is the dict that it came out of, 0 when it is a copy; `moved` tells that it went to the CPU. `key` is what
+    it was asked for with, where that was a key of another state dict: `own[name]`.
     """
 
     content: Content
     holder: int = 0
     moved: bool = False
+    key: Key | None = None
 
 
 class LoadResult(msgspec.Struct, frozen=True):

@@ -79,7 +79,7 @@ def _of_group(project: Project, group: Group) -> tuple[Fix | None, frozenset[Sit
             edits.update(dict.fromkeys(mended))
             if any(arrival.works is None for arrival in after):
                 left.append(f"{_where(project, site)} (it is not known which model is loaded)")
-        elif breaks(before, after):
+        elif breaks(before, after) or reader.leaves_out(all_places, site, taken):
             return nothing
         else:
             left.append(f"{_where(project, site)} ({mended.reason})")

@@ -38,6 +38,24 @@ def arrivals(all_places: Places, reader: Site, unwrapped: frozenset[Site]) -> li
     return list(found)
 
 
+def leaves_out(all_places: Places, reader: Site, unwrapped: frozenset[Site]) -> bool:
+    """Whether nothing of a file that is loaded here now would be loaded anywhere when it has no prefix.
+
+    It is so where names are picked by a model that is wrapped, in ways that the run could not follow to the end.
+    """
+    for contact in all_places.contacts.get(reader, ()):
+        content = contact.content
+        if content.origin not in unwrapped or not content.prefix:
+            continue
+        now = given(contact.reader, contact.file, contact.entry, content.prefix, is_new=False)
+        if all(arrival.works is False for arrival in now):
+            continue
+        readers = (event for events in all_places.applies.values() for event in events)
+        if not any(list(given(one, contact.file, contact.entry, "", is_new=True)) for one in readers):
+            return True
+    return False
+
+
 def exactly(found: list[Arrival]) -> list[Arrival]:
     """What would arrive if code that takes too much off keys (CKPT305, CKPT307) took off what it means to."""
     return [
