@@ -155,8 +155,8 @@ class Recorder:
 
     def _is_from_file(self, module: nn.Module, state_dict: Any) -> bool:
         """Some tensor comes from a file, or (a merge that took nothing over) is the model's own; a state dict that was
-        kept in memory or that is another model's is neither."""
-        own = {parameter.data_ptr() for parameter in module.parameters()}
+        kept in memory or that is another model's is neither. Empty tensors all lie at the address 0."""
+        own = {parameter.data_ptr() for parameter in module.parameters() if parameter.numel()}
         known = (
             id(tensor) in self._file_tensors or (id(tensor) in self._origin and tensor.data_ptr() in own)
             for _, tensor in _tensors(state_dict)

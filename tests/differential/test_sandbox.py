@@ -120,6 +120,13 @@ def test_a_state_dict_kept_in_memory_is_no_file(sandbox: Sandbox) -> None:
     assert [(load.from_file, load.raised) for load in run.outcome.loads] == [(True, ""), (False, "")]
 
 
+def test_empty_parameters_are_not_taken_for_the_same_memory(sandbox: Sandbox) -> None:
+    project = render(spec_of(layout="resume", wrap="dp", loss="learnable", also="sync", strict="false"))
+    twins = [run.outcome.loads[-1] for run in evidence_of(sandbox, project).readers]
+    assert twins
+    assert not any(load.from_file for load in twins)
+
+
 def test_a_merge_that_takes_nothing_over_restores_nothing(sandbox: Sandbox) -> None:
     [run] = evidence(sandbox, wrap="dp", guard="merge").readers
     assert is_silent(run.outcome.loads[0])
