@@ -20,8 +20,10 @@ from ckptlint.analysis import key_tests
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.values import TOKENS, Const, Content, Key, KeyPieces, Keys, Opaque, Ref, TupleValue, Value
 
-#: In front of what is left of names that lost their beginning; twice, around the number of letters, where it is known.
+#: In front of what is left of names that lost their beginning; twice, around the number of letters, where it is known,
+#: or around a dot, where it was all up to the first one.
 CUT = "\x00"
+_FIRST_PIECE = f"{CUT}.{CUT}"
 _CUT_OFF = re.compile(f"{CUT}(\\d+){CUT}")
 
 
@@ -97,6 +99,8 @@ def cut(key: Key, count: int) -> Key:
 
 def left_of(names: Iterable[str], prefix: str) -> tuple[str, ...]:
     """What is left of names whose beginning is cut off; nothing where it is not known how much that is."""
+    if prefix == _FIRST_PIECE:
+        return tuple(dict.fromkeys(rest for name in names if (rest := name.partition(".")[2])))
     off = _CUT_OFF.fullmatch(prefix)
     return tuple(rest for name in names if (rest := name[int(off.group(1)) :])) if off is not None else ()
 
@@ -144,8 +148,15 @@ def drop_pieces(pieces: KeyPieces, count: int) -> KeyPieces:
     content = pieces.content
     key = of_content(content)
     for _ in range(count):
-        key = after(key, ".", first=True) if "." in key.prefix else changed(key, lambda _: CUT)
+        key = after(key, ".", first=True) if "." in key.prefix else changed(key, lambda prefix: _less(content, prefix))
     return KeyPieces(written(key), pieces.separator, pieces.limit)
+
+
+def _less(content: Content, prefix: str) -> str:
+    """What is known of a key, of which `prefix` is known, when it loses its first piece, which is in the name."""
+    if content.piece and not content.piece.endswith("."):
+        return ""  # a wrapper's own key: it is known to the end
+    return _FIRST_PIECE if not prefix else CUT
 
 
 def content_of(machine: Machine, value: Value) -> Content | None:
@@ -240,4 +251,4 @@ def piece(pieces: KeyPieces, index: int) -> Value:
         return Opaque("a piece of a key")
     if parts:
         return after(key, separator, first=pieces.limit == 1)
-    return changed(key, lambda _: CUT) if separator == "." else key
+    return changed(key, lambda prefix: _less(content, prefix)) if separator == "." else key
