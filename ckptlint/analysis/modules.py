@@ -207,10 +207,19 @@ def copied(machine: Machine, value: Value, memo: dict[int, Ref] | None = None) -
         inner = machine.memory.read(value.id, name)
         if inner is not None:
             machine.set(made, name, copied(machine, inner, memo), site)
+            _place_copies(machine, value, made, name, inner, memo)
     bulk = machine.memory.read(value.id, "*")
     if bulk is not None:
         machine.memory.write(made.id, "*", bulk)
     return made
+
+
+def _place_copies(machine: Machine, owner: Ref, twin: Ref, name: str, parts: Value, memo: dict[int, Ref]) -> None:
+    """The parts of a copy were registered where those of the original were: `self.criterion = None` came before."""
+    for _, part in alternatives(parts):
+        placed = machine.registered.get((owner.id, name, part.id)) if isinstance(part, Ref) else None
+        if placed is not None and isinstance(part, Ref) and part.id in memo:
+            machine.registered[(twin.id, name, memo[part.id].id)] = placed
 
 
 def register_tensor(
