@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -56,6 +57,38 @@ def test_a_cache_folder_that_is_a_file_is_one_line_and_no_harm(findings, seed):
     warnings = [line for line in err.splitlines() if line.startswith("ckptlint: warning:")]
     assert len(warnings) == 1
     assert "cannot be written" in warnings[0]
+
+
+@pytest.fixture
+def permissions(tmp_path):
+    """Skips where the user may do everything: root."""
+    probe = tmp_path / "probe"
+    probe.write_text("")
+    probe.chmod(0)
+    if os.access(probe, os.R_OK):
+        pytest.skip("this user may read and write everything")
+
+
+@pytest.mark.usefixtures("permissions")
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_cache_that_may_not_be_written_or_looked_at_is_one_line_at_most(findings, seed, mode, warm):
+    without, _ = findings("--no-cache")
+    cache = seed / ".ckptlint_cache"
+    if warm:
+        findings()
+    cache.mkdir(exist_ok=True)
+    folders = [cache, *(path for path in cache.rglob("*") if path.is_dir())]
+    try:
+        for folder in reversed(folders):
+            folder.chmod(mode)
+        found, err = findings()
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert found == without
+    assert all("cannot be written" in line for line in err.splitlines() if line.startswith("ckptlint:"))
+    assert err.count("ckptlint:") <= 1
 
 
 def test_a_cache_full_of_rubbish_does_no_harm(findings, seed):
