@@ -38,11 +38,13 @@ _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 class Settings(msgspec.Struct, frozen=True):
     """What the analysis itself is told. `cache`: the cache's folder, None for none; `jobs` 0: as many as useful.
 
-    `files` are checkpoints with their real keys.
+    `files` are checkpoints with their real keys. `torch_version` tells what torch does by default, `oldest_torch` what
+    fixes may use of it.
     """
 
     target_version: str | None = None
     torch_version: str | None = None
+    oldest_torch: str | None = None
     knowledge: Entries | None = None
     jobs: int = 0
     cache: str | None = None
@@ -125,6 +127,7 @@ def solve_project(store: FactStore, settings: Settings) -> Project:
     told = AnalysisSettings(
         target_version=settings.target_version,
         torch_version=settings.torch_version,
+        oldest_torch=settings.oldest_torch,
         knowledge=settings.knowledge,
         files=settings.files,
         jobs=settings.jobs,

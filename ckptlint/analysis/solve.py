@@ -46,6 +46,8 @@ class AnalysisSettings(msgspec.Struct, frozen=True):
 
     target_version: str | None = None
     torch_version: str | None = None
+    oldest_torch: str | None = None
+    """The oldest torch that fixes must run on; None: today's."""
     knowledge: Entries | None = None
     files: tuple[KnownFile, ...] = ()
     jobs: int = 1

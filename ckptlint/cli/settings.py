@@ -22,7 +22,7 @@ from ckptlint.globs import path_regex
 from ckptlint.python_requirement import oldest
 from ckptlint.rules.base import Registry
 from ckptlint.selection import Layer, expand, resolve
-from ckptlint.torch_requirement import required
+from ckptlint.torch_requirement import oldest_allowed, required
 
 Say = Callable[[str], None]
 
@@ -111,6 +111,7 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
     table = config.table
     said = run.args.cache_dir or run.inline.cache_dir
     cache = os.path.join(run.directory, said) if said else cache_folder(project.root, config)
+    torch = _first(run.inline.torch_version, table.torch_version)
     return Job(
         root=project.root,
         index=project.index,
@@ -120,9 +121,8 @@ def _job(run: Run, project: Project, overlay: Mapping[str, bytes]) -> Job:
             target_version=_said_or_required(
                 run, project, run.args.target_version, _first(run.inline.target_version, table.target_version), oldest
             ),
-            torch_version=_said_or_required(
-                run, project, run.args.torch_version, _first(run.inline.torch_version, table.torch_version), required
-            ),
+            torch_version=_said_or_required(run, project, run.args.torch_version, torch, required),
+            oldest_torch=_said_or_required(run, project, run.args.torch_version, torch, oldest_allowed),
             knowledge=_first(run.inline.knowledge, table.knowledge),
             jobs=run.args.jobs,
             cache=None if run.args.no_cache else cache,

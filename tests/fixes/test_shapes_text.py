@@ -203,7 +203,7 @@ def test_tabs_and_wide_characters_are_kept() -> None:
     made = read(body, "net.load_state_dict({'é𝄞': sd}['é𝄞'], strict=True)")
     assert made == (
         "if 'é𝄞':\n\tif x:\n\t\tstate_dict = {'é𝄞': sd}['é𝄞']\n"
-        '\t\tconsume(state_dict, "module.")\n\t\tnet.module.load_state_dict(state_dict, strict=True)\n'
+        '\t\tconsume(state_dict, 'module.')\n\t\tnet.module.load_state_dict(state_dict, strict=True)\n'
     )
 
 

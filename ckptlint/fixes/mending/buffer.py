@@ -35,6 +35,6 @@ def fix(project: Project, event: TensorEvent) -> Fix | None:
     if len(stores) != 1 or whole is None or value is None:
         return None
     text = file.text[slice(*value)]
-    new = f'{target.value.id}.register_buffer("{event.name}", {text}, persistent=False)'
+    new = f"{target.value.id}.register_buffer({file.quoted(event.name)}, {text}, persistent=False)"
     edit = file.replacement(*whole, new)
     return Fix(Applicability.UNSAFE, "register it as a buffer that is not saved", (edit,))

@@ -48,7 +48,7 @@ def fix(project: Project, cut: KeyEdit) -> Fix | None:
         offsets = file.offsets(project.place(site).span)
         if offsets is None:
             return None
-        content = anchored(file.text[slice(*offsets)], prefix or "", _python(project))
+        content = anchored(file.text[slice(*offsets)], prefix or "", _python(project), file.quote)
         if content is None:
             return None
         path = path_to(file, project.place(site)) or [file.tree]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 
 from ckptlint.analysis.solve import Project
+from ckptlint.analysis.torch_version import WEIGHTS_ONLY_SINCE, has
 from ckptlint.analysis.values import Site
 from ckptlint.findings import Applicability, Edit, Fix
 from ckptlint.fixes.mending.sources import Sources
@@ -18,12 +19,15 @@ from ckptlint.fixes.shapes.file import File
 
 def with_map_location(project: Project, site: Site) -> Fix | None:
     """Read to the CPU."""
-    edit = _with_argument(project, site, "map_location", '"cpu"')
+    file = project.derived(Sources)[site.file]
+    edit = _with_argument(project, site, "map_location", file.quoted("cpu")) if file is not None else None
     return None if edit is None else Fix(Applicability.UNSAFE, "read to the CPU", (edit,))
 
 
 def with_weights_only(project: Project, site: Site) -> Fix | None:
-    """Take plain values and tensors only."""
+    """Take plain values and tensors only, where torch knows how to."""
+    if not has(project.settings.oldest_torch, WEIGHTS_ONLY_SINCE):
+        return None
     edit = _with_argument(project, site, "weights_only", "True")
     return None if edit is None else Fix(Applicability.UNSAFE, "take tensors and plain values only", (edit,))
 

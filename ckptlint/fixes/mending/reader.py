@@ -14,6 +14,7 @@ import msgspec
 from ckptlint.analysis import fit
 from ckptlint.analysis.keys import CUT
 from ckptlint.analysis.solve import Project
+from ckptlint.analysis.torch_version import CONSUME_PREFIX_SINCE, has
 from ckptlint.analysis.values import TOKENS, Shape, Site
 from ckptlint.findings import Edit
 from ckptlint.fixes.mending.arrival import Arrival, from_memory, given
@@ -98,6 +99,7 @@ def mended(project: Project, reader: Site, found: list[Arrival]) -> tuple[Edit, 
         target=target.chain,
         used_again=state is None or used_again(path, state),
         own=bool(own),
+        consume=has(project.settings.oldest_torch, CONSUME_PREFIX_SINCE),
     )
     edits = normalised(file, wanted)
     return edits if isinstance(edits, Declined) else (*edits, *target.edits)

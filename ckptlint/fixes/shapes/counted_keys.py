@@ -30,7 +30,7 @@ def behind_pick(file: File, picked: str, container: ast.expr, place: Span) -> tu
     own = file.text[slice(*part(file.text, container))]
     if not repeatable(own) or own == picked:
         return None
-    header, text = _question(picked, own)
+    header, text = _question(file, picked, own)
     body, imports = warned(file, place.start.row, text)
     block = block_after(file, place, header, body)
     return (block, *imports) if block is not None else None
@@ -50,13 +50,12 @@ def before_merge(file: File, call: ast.Call, place: Span) -> tuple[Edit, ...] | 
     if not repeatable(loaded):
         name = fresh("loaded", file.names_around(place.start.row))
         lines, edits, loaded = [f"{name} = {loaded}"], (file.replacement(*given, name),), name
-    header, text = _question(loaded, own)
+    header, text = _question(file, loaded, own)
     body, imports = warned(file, place.start.row, text)
     put = before(file, place, [*lines, f"{header}\n    {body}"])
     return (put, *edits, *imports) if put is not None else None
 
 
-def _question(loaded: str, own: str) -> tuple[str, str]:
-    quotes = "'" if '"' in loaded + own else '"'
+def _question(file: File, loaded: str, own: str) -> tuple[str, str]:
     said = f"only {{len({loaded})}} of {{len({own})}} keys are loaded"
-    return f"if len({loaded}) < len({own}):", f"f{quotes}{said}{quotes}"
+    return f"if len({loaded}) < len({own}):", file.quoted(said, formatted=True, inside=loaded + own)

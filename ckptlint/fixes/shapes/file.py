@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 from functools import cached_property
 
 from ckptlint.findings import Edit, Place, Span
@@ -64,6 +66,27 @@ class File:
         """Names that mean the same everywhere: bound by imports at module level, and by nothing to another target."""
         top = {name: target for statement in self.tree.body for name, target in imported(statement).items()}
         return {name: target for name, target in top.items() if self.targets[name] == {target}}
+
+    @cached_property
+    def quote(self) -> str:
+        """The quote that the file puts around its short texts: the commoner one, `"` where it has no habit."""
+        counts = {'"': 0, "'": 0}
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type == tokenize.STRING:
+                text = token.string.lstrip("rRbBuUfF")
+                # a text with the other quote inside had no choice
+                if not text.startswith(('"""', "'''")) and not ({'"', "'"} - {text[0]}) & set(text):
+                    counts[text[0]] += 1
+        return "'" if counts["'"] > counts['"'] else '"'
+
+    def quoted(self, text: str, *, formatted: bool = False, inside: str = "") -> str:
+        """A literal of `text`, which has no quote or backslash of its own, as the file would write it.
+
+        `formatted` makes an f-string, with the code `inside` in its braces: before Python 3.12 that has other quotes.
+        """
+        other = "'" if self.quote == '"' else '"'
+        quote = other if self.quote in inside else self.quote
+        return f"{'f' * formatted}{quote}{text}{quote}"
 
     def offsets(self, span: Span) -> tuple[int, int] | None:
         """Where a span begins and ends in the text; None when there is no such place."""

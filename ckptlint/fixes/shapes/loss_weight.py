@@ -48,7 +48,8 @@ def not_saved(file: File, found: LossWeight, torch: tuple[int, int]) -> tuple[Ed
     name, added = with_function(file, _function_name(found), _function(found, public))
     register = "register_load_state_dict_pre_hook" if public else "_register_load_state_dict_pre_hook"
     loss = f"{found.owner}.{found.loss}"
-    lines = [f'{loss}.register_buffer("{buffer}", {loss}.{buffer}, persistent=False)' for buffer in found.buffers]
+    named = [(buffer, file.quoted(buffer)) for buffer in found.buffers]
+    lines = [f"{loss}.register_buffer({name}, {loss}.{buffer}, persistent=False)" for buffer, name in named]
     put = after(file, found.statement, [*lines, f"{found.owner}.{register}({name})"])
     return (*added, put)
 

@@ -15,15 +15,17 @@ import ast
 from ckptlint.fixes.shapes.expression import parsed, part, primary, repeatable
 
 
-def anchored(expression: str, prefix: str, python: tuple[int, int]) -> str | None:
+def anchored(expression: str, prefix: str, python: tuple[int, int], quote: str = '"') -> str | None:
     """What to write for `expression`, one of the forms above, for a project that runs on `python` and later.
 
-    `prefix` is the text to take off, for a slice; the other forms bring their own. None when the expression is of
-    another form, or when the key would have to be evaluated twice and cannot be.
+    `prefix` is the text to take off, for a slice, and `quote` is put around it; the other forms bring their own. None
+    when the expression is of another form, or when the key would have to be evaluated twice and cannot be.
     """
     tree = parsed(expression)
     inner = f"({expression}\n)"
-    found = _key_and_prefix(tree, inner, prefix) if tree is not None and "#" not in expression else None
+    if tree is None or "#" in expression:
+        return None
+    found = _key_and_prefix(tree, inner, prefix, quote)
     if found is None:
         return None
     key, literal = found
@@ -34,9 +36,9 @@ def anchored(expression: str, prefix: str, python: tuple[int, int]) -> str | Non
     return f"({primary(key)}[len({literal}):] if {primary(key)}.startswith({literal}) else {key})"
 
 
-def _key_and_prefix(tree: ast.expr, text: str, prefix: str) -> tuple[str, str] | None:
+def _key_and_prefix(tree: ast.expr, text: str, prefix: str, quote: str) -> tuple[str, str] | None:
     if isinstance(tree, ast.Subscript) and isinstance(tree.slice, ast.Slice):
-        literal = _sliced_off(tree.slice, text, prefix)
+        literal = _sliced_off(tree.slice, text, prefix, quote)
         return (_text(text, tree.value), literal) if literal is not None else None
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Attribute) or tree.keywords or not tree.args:
         return None
@@ -47,13 +49,13 @@ def _key_and_prefix(tree: ast.expr, text: str, prefix: str) -> tuple[str, str] |
     return _text(text, tree.func.value), _text(text, tree.args[0])
 
 
-def _sliced_off(cut: ast.Slice, text: str, prefix: str) -> str | None:
+def _sliced_off(cut: ast.Slice, text: str, prefix: str, quote: str) -> str | None:
     """The prefix that `[7:]` or `[len(prefix):]` takes off; None when it is something else."""
     lower = cut.lower
     if cut.upper is not None or cut.step is not None:
         return None
     if isinstance(lower, ast.Constant) and lower.value == len(prefix):
-        return _literal(prefix)
+        return _literal(prefix, quote)
     if (
         isinstance(lower, ast.Call)
         and isinstance(lower.func, ast.Name)
@@ -69,9 +71,9 @@ def _is_empty(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value == ""
 
 
-def _literal(prefix: str) -> str:
-    escaped = prefix.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _literal(prefix: str, quote: str) -> str:
+    escaped = prefix.replace("\\", "\\\\").replace(quote, f"\\{quote}")
+    return f"{quote}{escaped}{quote}"
 
 
 def _text(text: str, node: ast.expr) -> str:

@@ -17,6 +17,11 @@ the outermost first.
 Where the model has a part of its own called `module`, bare files have keys that begin so too: then the prefix is taken
 off only `if all(key.startswith("module.") for key in state_dict)`.
 
+torch before 1.9 has no `consume...`: there a new dict is made,
+
+    state_dict = checkpoint["state_dict"]
+    state_dict = {k[len("module."):] if k.startswith("module.") else k: v for k, v in state_dict.items()}
+
 Nothing is moved out of a lambda, a comprehension or a condition, where that would change when it runs.
 """
 
@@ -45,7 +50,8 @@ class Reader(msgspec.Struct, frozen=True):
     `statement` is the simple statement that it stands in, `call` the call itself. `keys` are the wrappers whose
     prefixes the keys of the file may have, `target` those that the target may have, both outermost first. `used_again`
     says that the loaded dict is, or may be, used after the load. `own` says that a part of the model is called like a
-    wrapper's child (`self.module = ...`): then a prefix is one only where every key has it.
+    wrapper's child (`self.module = ...`): then a prefix is one only where every key has it. `consume` says that torch
+    has the function that takes off a prefix.
     """
 
     statement: Span
@@ -54,6 +60,7 @@ class Reader(msgspec.Struct, frozen=True):
     target: Chain
     used_again: bool = True
     own: bool = False
+    consume: bool = True
 
 
 class Declined(msgspec.Struct, frozen=True):
@@ -105,7 +112,9 @@ def normalised(file: File, reader: Reader) -> tuple[Edit, ...] | Declined:
         edits.append(_replaced(file, begin, part(statement, found.target), model.text))
     if not reader.keys.wrappers and not reader.keys.any_order:
         return tuple(edits)
-    in_place = isinstance(found.state, ast.Name) and not reader.used_again
+    if not reader.consume and reader.keys.any_order:
+        return Declined("torch before 1.9 has nothing that takes several prefixes off")
+    in_place = isinstance(found.state, ast.Name) and not reader.used_again and reader.consume
     taken = file.names_around(reader.statement.start.row)
     name = state if in_place else fresh("state_dict", taken, "model_state_dict", "weights")
     lines, needed = _statements(file, reader, name, state)
@@ -120,6 +129,9 @@ def normalised(file: File, reader: Reader) -> tuple[Edit, ...] | Declined:
 
 def _statements(file: File, reader: Reader, name: str, state: str) -> tuple[list[str], tuple[Edit, ...]]:
     """What comes before the load: `name` holds the state dict afterwards, without prefixes."""
+    prefixes = [file.quoted(f"{wrapper.attribute}.") for wrapper in reader.keys.wrappers]
+    if not reader.consume:
+        return _made_anew(prefixes, name, standalone(state), own=reader.own), ()
     consume = reference(file, CONSUME_PREFIX)
     edits = consume.edits
     lines: list[str] = []
@@ -128,18 +140,36 @@ def _statements(file: File, reader: Reader, name: str, state: str) -> tuple[list
         edits += copy.edits
         shallow = f"{copy.expression}.copy"
         lines.append(f"{name} = {shallow}({state})")
-        lines.append(f'if hasattr({name}, "_metadata"):\n    {name}._metadata = {shallow}({name}._metadata)')
+        metadata = file.quoted("_metadata")
+        lines.append(f"if hasattr({name}, {metadata}):\n    {name}._metadata = {shallow}({name}._metadata)")
     elif name != state:
         lines.append(f"{name} = {standalone(state)}")
     if reader.keys.any_order:
         source = (_STRIP_OF_ALL if reader.own else _STRIP).replace("CONSUME", consume.expression)
+        for prefix in ("module.", "_orig_mod."):
+            source = source.replace(f'"{prefix}"', file.quoted(prefix))
         function, added = with_function(file, "strip_wrapper_prefixes", source)
         return [*lines, f"{function}({name})"], (*edits, *added)
-    for wrapper in reader.keys.wrappers:
-        prefix = f"{wrapper.attribute}."
-        call = f'{consume.expression}({name}, "{prefix}")'
-        lines.append(f'if all(key.startswith("{prefix}") for key in {name}):\n    {call}' if reader.own else call)
+    for prefix in prefixes:
+        call = f"{consume.expression}({name}, {prefix})"
+        lines.append(f"if all(key.startswith({prefix}) for key in {name}):\n    {call}" if reader.own else call)
     return lines, edits
+
+
+def _made_anew(prefixes: Sequence[str], name: str, state: str, *, own: bool) -> list[str]:
+    """The same for a torch without the function: new dicts, so what was loaded stays as it is."""
+    lines: list[str] = []
+    if own or not state.isidentifier():
+        lines, state = [f"{name} = {state}"], name
+    for prefix in prefixes:
+        if own:
+            made = f"{name} = {{k[len({prefix}):]: v for k, v in {name}.items()}}"
+            lines.append(f"if all(key.startswith({prefix}) for key in {name}):\n    {made}")
+        else:
+            key = f"k[len({prefix}):] if k.startswith({prefix}) else k"
+            lines.append(f"{name} = {{{key}: v for k, v in {state}.items()}}")
+            state = name
+    return lines
 
 
 class _Load(msgspec.Struct, frozen=True):

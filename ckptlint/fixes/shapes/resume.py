@@ -31,7 +31,7 @@ def entry_added(file: File, entries: ast.Dict, name: str, value: str) -> Edit | 
     start, _ = part(file.text, last)
     lead = file.rows[last.lineno - 1][: last.col_offset]
     gap = f"\n{lead}" if not lead.strip() else " "
-    return file.replacement(start, start, f'"{name}": {value},{gap}')
+    return file.replacement(start, start, f"{file.quoted(name)}: {value},{gap}")
 
 
 def source_of(file: File, load: ast.Call) -> str | None:
@@ -52,7 +52,7 @@ def loads_added(file: File, statement: Span, source: str, parts: list[tuple[str,
         return None
     step = "\t" if lead.endswith("\t") else "    "
     lines = [
-        f'{lead}if "{name}" in {source}:\n{lead}{step}{target}.load_state_dict({source}["{name}"])\n'
-        for name, target in parts
+        f"{lead}if {name} in {source}:\n{lead}{step}{target}.load_state_dict({source}[{name}])\n"
+        for name, target in ((file.quoted(name), target) for name, target in parts)
     ]
     return insertion(file.path, Position(statement.end.row + 1, 1), "".join(lines))

@@ -34,7 +34,7 @@ def told(file: File, statement: ast.Expr | ast.Assign, place: Span) -> tuple[Edi
     names = kept or (new,)
     test = f"any({names[0]})" if len(names) == 1 else " or ".join(names)
     shown = "{" + "} {".join(names) + "}"
-    warning, imports = warned(file, place.start.row, f'f"{_TEXT}: {shown}"')
+    warning, imports = warned(file, place.start.row, file.quoted(f"{_TEXT}: {shown}", formatted=True))
     block = block_after(file, place, f"if {test}:", warning)
     if block is None:
         return None
