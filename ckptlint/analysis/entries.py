@@ -139,7 +139,7 @@ def element_of_keys(view: Keys) -> Value:
     key = keys.of_content(content)
     if view.kind == "keys":
         return key
-    tensor = TensorValue(content, view.owner.id)
+    tensor = TensorValue(content, view.owner.id, key=key if content.file is None else None)
     return tensor if view.kind == "values" else TupleValue((key, tensor))
 
 
@@ -162,8 +162,7 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
             return value
     bulk = machine.get(owner, BULK)
     if isinstance(index, Key):
-        own = bulk is not None and info.history is not None and info.history.own
-        return _tensor(bulk, index, owner) if own and bulk is not None else TensorValue(keys.written(index), owner.id)
+        return gathered.tensor(machine, owner, index)
     if info.kind == "list" and bulk is not None:
         return bulk
     if bulk is not None and bulk != NONE:
@@ -186,17 +185,6 @@ def _object_item(machine: Machine, owner: Ref, index: Value, site: Site) -> Valu
     return Opaque(shorten(f"<object {owner.id}>[{symbol_of(index)}]"))
 
 
-def _tensor(bulk: Value, key: Key, owner: Ref) -> Value:
-    """`own[name]`: a tensor of a model's own state dict, asked for by whatever key."""
-    return choose(
-        [
-            (guard, TensorValue(plain if isinstance(plain, Content) else keys.written(key), owner.id, key=key))
-            for guard, plain in alternatives(bulk)
-        ],
-        "tensor",
-    )
-
-
 def _entry_name(names: dict[str, Site | None], index: Const) -> str:
     if isinstance(index.value, int) and index.value < 0:
         count = sum(1 for name in names if name.isdigit())
@@ -209,7 +197,7 @@ def _file_item(machine: Machine, owner: Ref, index: Value) -> Value:
     assert info.file is not None
     if not isinstance(index, Const):
         if isinstance(index, Key):
-            return TensorValue(keys.written(index))
+            return gathered.tensor(machine, owner, index)
         name = "{" + symbol_of(index) + "}"
     else:
         name = str(index.value)
@@ -274,9 +262,9 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
     if info.taken is not None or isinstance(index, (Key, Choice)):
         live.note_entry(machine, owner, value, site)
     if isinstance(index, Choice):
-        _set_each(machine, owner, index)
+        _set_each(machine, owner, index, value)
     elif isinstance(index, Key):
-        gathered.put(machine, owner, index)
+        gathered.put(machine, owner, index, value)
     elif isinstance(index, Const):
         machine.set(owner, _entry_name(info.names, index), value, site)
     elif isinstance(value, Ref):
@@ -286,10 +274,10 @@ def set_item(machine: Machine, owner: Value, index: Value, value: Value, site: S
         info.grown = True
 
 
-def _set_each(machine: Machine, owner: Ref, index: Choice) -> None:
+def _set_each(machine: Machine, owner: Ref, index: Choice, value: Value) -> None:
     """`d[key] = v` where the key differs from case to case."""
     if any(isinstance(plain, Key) for _, plain in index.alternatives):
-        gathered.put(machine, owner, index)
+        gathered.put(machine, owner, index, value)
     else:
         machine.info(owner).grown = True
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from ckptlint.analysis import key_tests, keys, own_names, picks
-from ckptlint.analysis.guards import Guard
+from ckptlint.analysis.guards import Guard, both
 from ckptlint.analysis.machine import Machine
 from ckptlint.analysis.values import (
     NONE,
@@ -31,16 +31,43 @@ from ckptlint.analysis.values import (
 _BULK = "*"
 
 
-def put(machine: Machine, owner: Ref, index: Key | Choice) -> None:
-    """`owner[index] = tensor`, where `index` stands for all keys of a state dict, case by case."""
+def tensor(machine: Machine, owner: Ref, key: Key) -> Value:
+    """`owner[key]`, where `key` stands for all keys of a state dict, of this one or of another."""
+    bulk = machine.get(owner, _BULK)
+    history = machine.info(owner).history
+    own = history is not None and history.own
+    cases: list[tuple[Guard, Value]] = []
+    for guard, plain in alternatives(bulk) if bulk is not None else ():
+        other = isinstance(plain, Content) and (own or (plain.file is not None and plain.origin != key.content.origin))
+        content = plain if other and isinstance(plain, Content) else keys.written(key)
+        cases.append((guard, TensorValue(content, owner.id, key=key if own or other else None)))
+    return choose(cases, "tensor") if cases else TensorValue(keys.written(key), owner.id)
+
+
+def put(machine: Machine, owner: Ref, index: Key | Choice, value: Value) -> None:
+    """`owner[index] = value`, a tensor, where `index` stands for all keys of a state dict, case by case."""
     before = machine.get(owner, _BULK)
+    from_files = [
+        (guard, plain)
+        for guard, plain in alternatives(value)
+        if isinstance(plain, TensorValue) and plain.key is not None and plain.content.file is not None
+    ]
+    if from_files:
+        found = [
+            (both(guard, inner), _content_of(machine, owner, key, plain.content, before))
+            for guard, key in alternatives(index)
+            for inner, plain in from_files
+        ]
+        cases = [(guard, content) for guard, content in found if guard is not None]
+        machine.memory.write(owner.id, _BULK, choose(cases, "bulk"))
+        return
     if isinstance(index, Key):
-        content = _coming(machine, owner, index, before)
+        content = _coming(machine, owner, keys.written(index), before)
         filled = before is not None and index.content.file is None and _is_out_of_a_file(before)
         machine.memory.write(owner.id, _BULK, merged(before, content) if before is not None and filled else content)
         return
-    cases: list[tuple[Guard, Value]] = [
-        (guard, _coming(machine, owner, plain, before) if isinstance(plain, Key) else before or NONE)
+    cases = [
+        (guard, _coming(machine, owner, keys.written(plain), before) if isinstance(plain, Key) else before or NONE)
         for guard, plain in index.alternatives
     ]
     machine.memory.write(owner.id, _BULK, choose(own_names.rejoined(cases), "bulk"))
@@ -56,13 +83,20 @@ def copy(machine: Machine, tensors: Value, given: Value) -> None:
     for holder, found in into.items():
         index = choose(found, "key")
         if isinstance(index, Key | Choice):
-            put(machine, Ref(holder), index)
+            put(machine, Ref(holder), index, given)
 
 
-def _coming(machine: Machine, owner: Ref, key: Key, before: Value | None) -> Content:
+def _content_of(machine: Machine, owner: Ref, key: Value, content: Content, before: Value | None) -> Value:
+    """What a tensor of a file brings, which was asked for by the keys of another dict: those that the file has."""
+    if not isinstance(key, Key) or content.prefix != key.prefix:
+        return before or NONE
+    return _coming(machine, owner, content, before)
+
+
+def _coming(machine: Machine, owner: Ref, content: Content, before: Value | None) -> Content:
     """The keys that come in, marked when they are picked and take the place of a model's own."""
     # what `continue` has left behind in the guard holds for each key that gets so far
-    content = key_tests.passed(keys.written(key), key_tests.tests_in(machine.guard))
+    content = key_tests.passed(content, key_tests.tests_in(machine.guard))
     held = [plain for _, plain in alternatives(before)] if before is not None else []
     own = [one for one in held if isinstance(one, Content) and one.shape is not None]
     if any(one.origin == content.origin for one in own) or not picks.is_picking(machine, owner):
