@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -137,11 +138,9 @@ def read_toml(path: str) -> tuple[str, dict[str, Any]]:
 
 
 def read_config(path: str) -> Config | None:
-    """The configuration in one file; None for a pyproject.toml without `[tool.ckptlint]`."""
+    """The configuration in one file; None for a pyproject.toml without `[tool.ckptlint]`; `Failure` for a broken one."""
     own = os.path.basename(path) != "pyproject.toml"
-    if not own and not _mentions_ckptlint(path):
-        return None
-    text, content = read_toml(path)
+    text, content = read_toml(path)  # broken anywhere is broken, as for ruff: whether it has a word for us is not known
     if own and "tool" not in content:
         section, table = "", content
     else:
@@ -189,6 +188,7 @@ class Configs:
         """`fixed`: the one configuration of all folders (`--config FILE`, `--isolated`)."""
         self._fixed = fixed
         self._known: dict[str, Config | None] = {}
+        self._here: dict[str, Config | None] = {}
 
     def of(self, directory: str) -> Config:
         """The configuration that holds in an absolute folder."""
@@ -197,14 +197,28 @@ class Configs:
         return self._search(directory) or Config(directory=directory, source="", table=Table())
 
     def here(self, directory: str) -> Config | None:
-        """The configuration that begins in this very folder."""
+        """The configuration that begins in this very folder; `Failure` for a broken one."""
         if self._fixed is not None:
             return None
-        for name in CONFIG_FILES:
-            path = os.path.join(directory, name)
-            if os.path.isfile(path) and (config := read_config(path)):
-                return config
-        return None
+        if directory not in self._here:
+            paths = (os.path.join(directory, name) for name in CONFIG_FILES)
+            found = (read_config(path) for path in paths if os.path.isfile(path))
+            self._here[directory] = next((config for config in found if config is not None), None)
+        return self._here[directory]
+
+    def below(self, directory: str, say: Callable[[str], None]) -> Config | None:
+        """What begins in a folder that nobody named: a broken pyproject.toml without a word for us is said, and passed.
+
+        Repositories hold templates and test data of that name; they must not keep a whole project from being read.
+        """
+        try:
+            return self.here(directory)
+        except Failure as failure:
+            if _mentions_ckptlint(directory):
+                raise
+            say(f"{failure}; the folder is read with the configuration above it")
+            self._here[directory] = None
+            return None
 
     def _search(self, directory: str) -> Config | None:
         if directory not in self._known:
@@ -216,13 +230,18 @@ class Configs:
         return self._known[directory]
 
 
-def _mentions_ckptlint(path: str) -> bool:
-    """A cheap look before TOML is parsed; a broken pyproject.toml that is not about us is not our business."""
-    try:
-        with open(path, "rb") as file:
-            return b"ckptlint" in file.read()
-    except OSError as error:
-        raise Failure(f"{path}: cannot be read: {error.strerror or error}") from None
+def _mentions_ckptlint(directory: str) -> bool:
+    """Whether a broken configuration is one of ours: a ckptlint.toml is, a pyproject.toml that has the word may be."""
+    paths = (os.path.join(directory, name) for name in CONFIG_FILES)
+    for path in filter(os.path.isfile, paths):
+        if os.path.basename(path) != "pyproject.toml":
+            return True
+        try:
+            with open(path, "rb") as file:
+                return b"ckptlint" in file.read()
+        except OSError:  # unreadable, as was said
+            return False
+    return False
 
 
 def _at(source: str, text: str, section: str, key: str) -> str:

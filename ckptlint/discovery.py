@@ -158,7 +158,7 @@ class Walk:
                 continue
             names = {entry.name for entry in listed}
             if directory != top and ("pyproject.toml" in names or "ckptlint.toml" in names):
-                own = self._configs.here(directory)
+                own = self._configs.below(directory, self._say)
                 if own is not None:
                     excluded, respects = self._exclusion.of(own), self._respects(own)
             if ".git" in names:
@@ -175,7 +175,7 @@ class Walk:
                     if (
                         not excluded(name, path)
                         and not (asked_of_files and _ignored(asked_of_files, name, path, folder=False))
-                        and not entry.is_dir(follow_symlinks=False)
+                        and (entry.is_file(follow_symlinks=False) or entry.is_symlink())
                     ):
                         found.append(path)
                         continue

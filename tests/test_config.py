@@ -140,8 +140,9 @@ def test_broken_toml_names_the_line(tmp_path):
         read_config(str(pyproject(tmp_path, "[tool.ckptlint]\nfix = true\nselect = ]\n")))
 
 
-def test_a_broken_pyproject_that_is_not_about_ckptlint_is_not_our_business(tmp_path):
-    assert read_config(str(pyproject(tmp_path, "[tool.other\n"))) is None
+def test_a_broken_pyproject_is_an_error_even_without_a_word_for_us_as_for_ruff(tmp_path):
+    with pytest.raises(Failure, match=r"pyproject.toml:1: broken TOML"):
+        read_config(str(pyproject(tmp_path, "[tool.other\n")))
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b'[tool.ckptlint]\nselect = ["\xe9"]\n'])

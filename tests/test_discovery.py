@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ckptlint.config import Configs
 from ckptlint.discovery import SUFFIXES, Exclusion, discover, find_root, real_path
+from ckptlint.failure import Failure
 from ckptlint.gitignore import GitIgnore
 
 
@@ -109,6 +110,20 @@ class TestSets:
         make(root, "old/a.py", "new/old/b.py", "new/c.py")
         (root / "new/pyproject.toml").write_text('[tool.ckptlint]\nextend-exclude = ["old"]\n')
         assert found(root)[0] == {"old/a.py", "new/c.py"}
+
+    def test_a_broken_pyproject_of_others_below_is_said_and_passed(self, root):
+        make(root, "a.py", "template/b.py")
+        (root / "template/pyproject.toml").write_text("[project]\nname = {{ name }}\n")
+        said = []
+        assert found(root, says=said)[0] == {"a.py", "template/b.py"}
+        [line] = said
+        assert "template/pyproject.toml:2: broken TOML" in line
+
+    def test_a_broken_configuration_of_ours_below_stops_the_run(self, root):
+        make(root, "a.py", "new/b.py")
+        (root / "new/pyproject.toml").write_text("[tool.ckptlint]\nselect = ]\n")
+        with pytest.raises(Failure, match=r"new/pyproject.toml:2: broken TOML"):
+            found(root)
 
 
 IGNORE_FILES = [

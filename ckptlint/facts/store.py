@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -259,7 +260,9 @@ class FactStore:
     def _read(self, relative: str) -> bytes | UnreadableSource:
         path = self.root / relative
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=_open_without_waiting) as file:  # noqa: PTH123 - Path.open takes no opener
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return self._note(relative, 0, UnreadableSource("the file cannot be read: it is no regular file"))
                 data = file.read(MAX_FILE_BYTES + 1)
         except (OSError, ValueError) as failure:
             why = failure.strerror if isinstance(failure, OSError) and failure.strerror else str(failure)
@@ -347,3 +350,8 @@ class FactStore:
             self._noted.add(key)
             self.unreadable.append(Unreadable(relative, unit, error))
         return error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to would be waited for otherwise, for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
