@@ -138,7 +138,7 @@ def read_toml(path: str) -> tuple[str, dict[str, Any]]:
 
 
 def read_config(path: str) -> Config | None:
-    """The configuration in one file; None for a pyproject.toml without `[tool.ckptlint]`; `Failure` for a broken one."""
+    """The configuration in one file; None: a pyproject.toml without `[tool.ckptlint]`; `Failure` for a broken one."""
     own = os.path.basename(path) != "pyproject.toml"
     text, content = read_toml(path)  # broken anywhere is broken, as for ruff: whether it has a word for us is not known
     if own and "tool" not in content:

@@ -260,7 +260,7 @@ class FactStore:
     def _read(self, relative: str) -> bytes | UnreadableSource:
         path = self.root / relative
         try:
-            with open(path, "rb", opener=_open_without_waiting) as file:  # noqa: PTH123 - Path.open takes no opener
+            with open(path, "rb", opener=_open_without_waiting) as file:  # Path.open takes no opener
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return self._note(relative, 0, UnreadableSource("the file cannot be read: it is no regular file"))
                 data = file.read(MAX_FILE_BYTES + 1)

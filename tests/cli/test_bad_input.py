@@ -55,14 +55,14 @@ def test_odd_files_are_read(ckptlint, project, data):
 
 def test_a_file_that_cannot_be_read_is_a_finding(ckptlint, project, monkeypatch):
     write(project, {"a.py": "bad()\n", "b.py": "bad()\n"})
-    real = Path.open
+    real = os.open
 
-    def open_(self, *args, **kwargs):
-        if self.name == "b.py":
+    def open_(path, *args, **kwargs):
+        if Path(path).name == "b.py":
             raise PermissionError(13, "Permission denied")
-        return real(self, *args, **kwargs)
+        return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", open_)
+    monkeypatch.setattr(os, "open", open_)
     result = ckptlint("--output-format", "concise")
     assert result.code == 1
     assert "b.py:1:1: CKPT901" in result.out

@@ -121,6 +121,8 @@ CLASHES: tuple[tuple[str, Callable[[Choices], bool]], ...] = (
         lambda s: s["reader_unwrap"] != "none" and (s["target"] in ("bare", "after") or s["wrap"] == "none"),
     ),
     ("guard", lambda s: s["guard"] in ("add", "add_blind", "retry_add") and s["target"] not in ("same", "wrapped")),
+    # the first key has `module.` in it and others have not: the program's own mistake, before any load
+    ("guard", lambda s: s["guard"] == "contains" and s["holder"] in INSIDE | {"submodule"}),
     ("strict", lambda s: s["strict"] not in ("default", "false") and s["guard"] in ("merge", "copy_into")),
     ("strict", lambda s: s["strict"] == "passed_false" and s["reader"] != "helper"),
     (

@@ -191,9 +191,7 @@ class Recorder:
         return found
 
     def _saved_key(self, name: str, tensor: torch.Tensor) -> SavedKey:
-        known = self._origin.get(id(tensor))
-        if known is None and name in self._latest and _bytes(self._latest[name][0]) == _bytes(tensor):
-            known = self._latest[name]  # a copy
+        known = self._origin.get(id(tensor)) or self._copied(name, tensor)
         if known is None:
             return SavedKey(name, name, None, (), False)
         _, key, module, site = known
@@ -203,6 +201,13 @@ class Recorder:
         elif not name.endswith(key):
             wrappers = tuple(one for one in wrappers if one[0] in name.split("."))
         return SavedKey(name, bare, site, tuple(kind for _, kind in wrappers), loss)
+
+    def _copied(self, name: str, tensor: torch.Tensor) -> _Origin | None:
+        """What a tensor is a copy of: of equal value, with the same key, or one that differs in wrappers' segments."""
+        value, bare = _bytes(tensor), _without_tokens(name)
+        alike = [name, *(key for key in self._latest if key != name and _without_tokens(key) == bare)]
+        found = (self._latest[key] for key in alike if key in self._latest)
+        return next((one for one in found if _bytes(one[0]) == value), None)
 
     def outcome(self) -> Outcome:
         return Outcome(tuple(self.saves), tuple(self.loads), None)
@@ -218,6 +223,10 @@ def _tensors(value: Any) -> Iterator[tuple[str, torch.Tensor]]:
             yield key, inner
         elif not isinstance(inner, torch.Tensor):
             yield from _tensors(inner)
+
+
+def _without_tokens(key: str) -> list[str]:
+    return [segment for segment in key.split(".") if segment not in ("module", "_orig_mod")]
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:

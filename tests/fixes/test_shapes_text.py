@@ -114,7 +114,7 @@ def test_the_other_arguments_results_comments_and_lines_stay() -> None:
         "return net.load_state_dict(sd)",
         "assert not net.load_state_dict(sd).missing_keys",
         "x: int = net.load_state_dict(sd)",
-        "print('loaded', net.load_state_dict(sd), f())",
+        'print("loaded", net.load_state_dict(sd), f())',
         "a = [net.load_state_dict(sd)]",
         "y = net.load_state_dict(sd) or 1",
         "y = 1 if net.load_state_dict(sd) else 2",
@@ -203,7 +203,7 @@ def test_tabs_and_wide_characters_are_kept() -> None:
     made = read(body, "net.load_state_dict({'é𝄞': sd}['é𝄞'], strict=True)")
     assert made == (
         "if 'é𝄞':\n\tif x:\n\t\tstate_dict = {'é𝄞': sd}['é𝄞']\n"
-        '\t\tconsume(state_dict, 'module.')\n\t\tnet.module.load_state_dict(state_dict, strict=True)\n'
+        "\t\tconsume(state_dict, 'module.')\n\t\tnet.module.load_state_dict(state_dict, strict=True)\n"
     )
 
 
