@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from ckptlint.analysis import assignments, entries, expressions, imports, keys, live, own_names, picks, results
-from ckptlint.analysis.guards import ALWAYS, Guard, both
+from ckptlint.analysis.guards import ALWAYS, Guard, both, negation
 from ckptlint.analysis.machine import Frame, Machine
 from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
@@ -268,7 +268,10 @@ def _made_dict(machine: Machine, node: ir.Comprehension, filled: _Made) -> Value
     if bulk:
         bulk = own_names.rejoined(bulk)
         if any(guard for guard, _ in bulk):
-            rest = merge(list(_rest([guard for guard, _ in bulk])))
+            filled_in = [guard for guard, _ in bulk]
+            rest = merge(list(_rest(filled_in)))
+            if not rest or len(bulk) + len(rest) > MOST_ALTERNATIVES:
+                rest = merge(list(_rest_by_entry(filled_in)))
             bulk += [(guard, NONE) for guard in rest if len(bulk) + len(rest) <= MOST_ALTERNATIVES]
         machine.memory.write(made.id, entries.BULK, choose(bulk, "bulk"))
     return made
@@ -280,8 +283,28 @@ def _tensors(value: Value) -> bool:
 
 def _rest(guards: list[Guard]) -> tuple[Guard, ...]:
     """Where nothing was put in: only said when few conditions are involved."""
-    from ckptlint.analysis.guards import negation
-
     if len(guards) > 6 or sum(len(guard) for guard in guards) > 12:
         return ()
     return negation(guards)
+
+
+def _rest_by_entry(guards: list[Guard]) -> tuple[Guard, ...]:
+    """Where nothing was put in whatever the single keys are, entry by entry of what the file may have.
+
+    file has model, prefix of model == "", key is in own / file has no model, prefix == "", key is in own
+    ->  file has model, prefix of model != "" / file has no model, prefix != ""
+    """
+    by_entry: dict[Guard, list[Guard]] = {}
+    for guard in guards:
+        plain = frozenset(one for one in guard if not one.symbol.startswith("key ") and "<value>" not in one.symbol)
+        entry = frozenset(one for one in plain if one.symbol.startswith("file "))
+        by_entry.setdefault(entry, []).append(plain - entry)
+    found = list(by_entry)
+    if any(both(one, other) is not None for index, one in enumerate(found) for other in found[:index]):
+        return ()
+    return tuple(
+        joined
+        for entry, inside in by_entry.items()
+        for other in _rest(inside)
+        if (joined := both(entry, other)) is not None
+    )
