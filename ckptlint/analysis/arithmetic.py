@@ -10,6 +10,7 @@ from typing import Any
 from ckptlint.analysis import keys, picks
 from ckptlint.analysis.guards import Literal
 from ckptlint.analysis.machine import Machine
+from ckptlint.analysis.spreading import spread
 from ckptlint.analysis.symbols import shorten, symbol_of
 from ckptlint.analysis.values import (
     TENSOR,
@@ -246,6 +247,17 @@ def _identical(left: Value, right: Value) -> Value:
     if left == right:
         return Const(True)
     return Opaque(shorten(f"({symbol_of(left)} is {symbol_of(right)})"))
+
+
+def membership(machine: Machine, op: str, container: Value, result: Opaque, site: Site) -> Value:
+    """`key in own` for so many kinds of keys that the cases are no longer told apart: still a test of membership."""
+    if op not in ("in", "not in") or result != Opaque("mixed"):
+        return result
+    return spread(
+        machine,
+        container,
+        lambda one: _negate(Opaque(picks.asked_at(machine, one, site) or result.symbol), op == "not in"),
+    )
 
 
 def _contains(machine: Machine, item: Value, container: Value, symbol: str | None = None) -> Value:

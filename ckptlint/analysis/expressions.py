@@ -174,11 +174,12 @@ def _compare(machine: Machine, node: ir.Compare) -> Value:
 
 
 def _compared(machine: Machine, op: str, left: Value, right: Value, site: Site) -> Value:
-    return spread(
+    result = spread(
         machine,
         left,
         lambda one: spread(machine, right, lambda other: arithmetic.compare(machine, op, one, other, site)),
     )
+    return arithmetic.membership(machine, op, right, result, site) if isinstance(result, Opaque) else result
 
 
 def _if_exp(machine: Machine, node: ir.IfExp) -> Value:

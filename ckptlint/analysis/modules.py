@@ -143,6 +143,7 @@ def _prepared(machine: Machine, preparer: Preparer, value: Value, site: Site) ->
         source=preparer.source,
         inherits=not preparer.token,
         processes=preparer.processes,
+        asks=preparer.asks,
     )
     literal = Literal(preparer.when, "truthy")
     before = machine.guard

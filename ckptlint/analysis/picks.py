@@ -75,6 +75,14 @@ def asked(machine: Machine, item: Value, container: Value, site: Site | None) ->
     return symbol
 
 
+def asked_at(machine: Machine, container: Value, site: Site) -> str | None:
+    """The symbol of the test of membership that stands there, of one dict."""
+    owners = {f"<object {ref.id}>" for ref in dicts_in(container)}
+    tests = machine.notes.member_tests.items()
+    found = [symbol for symbol, test in tests if test.site == site and test.container in owners]
+    return found[0] if len(found) == 1 else None
+
+
 def _container(machine: Machine, item: Value, container: Value) -> str | None:
     if isinstance(container, Keys):
         container = container.owner

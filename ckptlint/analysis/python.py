@@ -216,7 +216,10 @@ def _sequence(machine: Machine, given: Arguments, site: Site) -> Value:
     positional, _ = given
     if not positional:
         return entries.new_list(machine, [], site)
-    value = positional[0]
+    return spread(machine, positional[0], lambda plain: _keys_of(machine, plain))
+
+
+def _keys_of(machine: Machine, value: Value) -> Value:
     if isinstance(value, Ref) and machine.info(value).kind in ("dict", "file"):
         from ckptlint.analysis import methods
 
@@ -229,11 +232,7 @@ def _iter(machine: Machine, given: Arguments, site: Site) -> Value:
 
 
 def _next(machine: Machine, given: Arguments, site: Site) -> Value:
-    value = given[0][0]
-    if isinstance(value, Ref) and machine.info(value).kind in ("dict", "file"):
-        from ckptlint.analysis import methods
-
-        value = methods.view(machine, value, "keys")
+    value = spread(machine, given[0][0], lambda plain: _keys_of(machine, plain))
     return own_names.first(machine, spread(machine, value, lambda plain: loops.element(machine, plain)))
 
 

@@ -32,6 +32,7 @@ from ckptlint.analysis.values import (
     alternatives,
     merge,
 )
+from ckptlint.knowledge import Wrapper
 
 ShapeCases = list[tuple[Guard, Shape]]
 
@@ -120,6 +121,7 @@ def marks(shape: Shape) -> object:
     own = tuple((mark.token, mark.wrapper, mark.site) for mark in shape.wrappers)
     tensors: tuple[object, ...] = tuple(name for name, child in shape.children if child.tensor) if shape.loss else ()
     tensors = (*tensors, shape.site) if tensors else ()
+    own += () if shape.asks is None else ((shape.asks.token, shape.asks.wrapper, shape.asks.site),)
     return (own, below, tensors) if own or below or tensors or not shape.known else ()
 
 
@@ -143,6 +145,7 @@ def _common(shapes: list[Shape]) -> Shape:
         all(shape.known for shape in shapes),
         first.site,
         first.source,
+        first.asks,
     )
 
 
@@ -163,9 +166,15 @@ def _of_wrapper(machine: Machine, ref: Ref, depth: int, seen: frozenset[int]) ->
         for deeper, shape in _of_plain(machine, plain, depth + 1, seen):
             together = both(guard, deeper)
             if together is not None:
-                result.append((together, _wrapped(shape, mark) if info.token else shape))
+                result.append(
+                    (together, _wrapped(shape, mark) if info.token else _asking(shape, info.wrapper, info.site))
+                )
     machine.guard = before
     return result
+
+
+def _asking(shape: Shape, wrapper: Wrapper, site: Site | None) -> Shape:
+    return msgspec.structs.replace(shape, asks=WrapperMark(wrapper.asks, wrapper.kind, site)) if wrapper.asks else shape
 
 
 def _wrapped(shape: Shape, mark: WrapperMark) -> Shape:

@@ -88,6 +88,7 @@ def _without(shape: Shape, kinds: tuple[str, ...]) -> Shape:
         shape.known,
         shape.site,
         shape.source,
+        shape.asks,
     )
 
 
@@ -157,7 +158,7 @@ def load(
     strict = bool(strict_value.value) if isinstance(strict_value, Const) else None
     live.note_restore(machine, target, source, site)
     cases = shapes.of_value(machine, target)
-    targets = tuple(TargetCase(asked_keys.named(machine, guard), shape) for guard, shape in cases)
+    targets = tuple(TargetCase(asked_keys.named(machine, guard), shape.as_target()) for guard, shape in cases)
     sources = tuple(_sources(machine, source))
     slips.note_load(machine, source, targets, positional, keywords, call)
     loaded.note_state_dict(machine, source, sources, site)

@@ -241,7 +241,8 @@ class Shape(msgspec.Struct, frozen=True):
     `children` are sub-modules and tensors by name; a tensor is a Shape with `tensor` set: "parameter", "buffer" (the
     code registers it by that name), "tensor" (a layer or loss of torch brings it), "maybe". `closed` says that there
     are no other children. `identity` names the class or factory, so that two nodes can be told to be of one kind.
-    `site` is where the name was registered on its parent, `source` where the module was made.
+    `site` is where the name was registered on its parent, `source` where the module was made. `asks` is a wrapper
+    that the keys of the state dict leave out and a load through the parent asks for.
     """
 
     wrappers: tuple[WrapperMark, ...] = ()
@@ -253,6 +254,17 @@ class Shape(msgspec.Struct, frozen=True):
     known: bool = True
     site: Site | None = None
     source: Site | None = None
+    asks: WrapperMark | None = None
+
+    def as_target(self) -> Shape:
+        """The names that a load asks for, below the module that is loaded into."""
+        children = tuple((name, child._asked()) for name, child in self.children)
+        changed = any(new is not old for (_, new), (_, old) in zip(children, self.children, strict=True))
+        return msgspec.structs.replace(self, children=children) if changed else self
+
+    def _asked(self) -> Shape:
+        below = self.as_target()
+        return below if self.asks is None else msgspec.structs.replace(below, wrappers=(self.asks, *self.wrappers))
 
     @property
     def prefix(self) -> str:

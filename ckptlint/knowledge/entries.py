@@ -15,7 +15,10 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Wrapper(Entry, frozen=True, kw_only=True):
-    """A class or function that puts a module inside another one."""
+    """A class or function that puts a module inside another one.
+
+    `asks` is the name that a load through a parent asks for, where the state dict leaves it out.
+    """
 
     token: str
     argument: str
@@ -24,6 +27,7 @@ class Wrapper(Entry, frozen=True, kw_only=True):
     copies: bool = False
     extra: tuple[str, ...] = ()
     processes: bool = False
+    asks: str = ""
 
 
 class Preparer(Entry, frozen=True, kw_only=True):
@@ -40,6 +44,7 @@ class Preparer(Entry, frozen=True, kw_only=True):
     keyword: str = ""
     makes: str = ""
     processes: bool = False
+    asks: str = ""
 
 
 class Loss(Entry, frozen=True, kw_only=True):
