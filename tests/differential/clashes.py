@@ -124,7 +124,10 @@ CLASHES: tuple[tuple[str, Callable[[Choices], bool]], ...] = (
     # the first key has `module.` in it and others have not: the program's own mistake, before any load
     ("guard", lambda s: s["guard"] == "contains" and s["holder"] in INSIDE | {"submodule"}),
     ("strict", lambda s: s["strict"] not in ("default", "false") and s["guard"] in ("merge", "copy_into")),
-    ("strict", lambda s: s["strict"] == "passed_false" and s["reader"] != "helper"),
+    (
+        "strict",
+        lambda s: s["strict"] == "passed_false" and (s["reader"] != "helper" or s["guard"] == "named_load_state_dict"),
+    ),
     (
         "reader",
         lambda s: (
