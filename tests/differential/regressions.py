@@ -11,6 +11,9 @@ from pathlib import Path
 
 from .spec import Spec, spec_of
 
+#: The seeds whose projects are judged in every test run, besides the cases.
+SEEDS = range(1, 301)
+
 _FILE = Path(__file__).with_name("regressions.json")
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from .clashes import first_clash
 from .project import FLAGS, settings_of
+from .regressions import SEEDS as JUDGED
 from .regressions import recorded, spec_of_record
 from .render import render
 from .spec import DIMENSIONS, normalise, spec_of, spec_of_seed
@@ -180,3 +181,8 @@ LINES = [tuple(cell.strip() for cell in line.split("|")) for line in _SEEN_THROU
 @pytest.mark.parametrize(("line", "dimension", "option"), LINES, ids=[line[0] for line in LINES])
 def test_every_line_of_what_the_analysis_must_see_through_has_a_choice(line: str, dimension: str, option: str) -> None:
     assert option in DIMENSIONS[dimension], line
+
+
+def test_every_line_of_what_the_analysis_must_see_through_is_judged_in_every_test_run() -> None:
+    drawn = {construct for seed in JUDGED for construct in render(spec_of_seed(seed)).constructs}
+    assert [line for line, dimension, option in LINES if f"{dimension}: {option}" not in drawn] == []
